@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The configuration: /etc/coreferry/coreferry.conf on the host, /etc/coreferry/agent.conf in a
+ * container.  Lines of "key = value", '#' starts a comment line.
+ *
+ * config_parse() and config_lines() are pure.  The host's file is root's, or it is refused; a
+ * container's is the attacker's, and is read with no more rights than the victim had.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "paths.h"
+
+#define CONFIG_FILE_MAX	   (64U << 10)
+#define CONFIG_ERROR_SIZE  512
+#define CONFIG_PATTERN_MAX 32
+
+enum config_hold { CONFIG_HOLD_INIT, CONFIG_HOLD_ALWAYS, CONFIG_HOLD_NEVER };
+
+struct config {
+	char *store;
+	char *agent;	    /* path of coreferry-agent */
+	bool push;	    /* start the built-in agent */
+	char *url;	    /* where the agent pushes, unless the container says otherwise, or NULL */
+	bool fallback_core; /* a core in the container's /tmp where nothing else could be done */
+	enum config_hold hold;
+	uint64_t hold_max_ms;
+	uint64_t push_timeout_ms;
+
+	/* coreferryd */
+	char *listen;				 /* ADDR:PORT or NULL */
+	char *pull_match[CONFIG_PATTERN_MAX + 1]; /* globs of executables' basenames, then NULL */
+	uint64_t pull_window_ms;
+};
+
+int config_init(struct config *config);
+void config_release(struct config *config);
+#define cleanup_config __attribute__((cleanup(config_release)))
+
+typedef int (*config_line_fn)(void *context, const char *key, const char *value,
+			      char error[CONFIG_ERROR_SIZE]);
+
+int config_lines(const char *name, char *text, config_line_fn fn, void *context,
+		 char error[CONFIG_ERROR_SIZE]);
+int config_parse(struct config *config, const char *name, char *text,
+		 char error[CONFIG_ERROR_SIZE]);
+int config_load(struct config *config, const char *path, bool must_exist,
+		char error[CONFIG_ERROR_SIZE]);

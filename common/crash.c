@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The record of a crash, and its written form crash.json.  Pure.
+ *
+ * Its strings are the victim's; crash_from_json() also takes records that came over HTTP.  jansson
+ * refuses bad UTF-8, duplicate keys and numbers out of range; what it gives is checked by type here.
+ */
+#include "crash.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fd.h"
+#include "text.h"
+
+#define CRASH_JSON_VERSION 1
+#define CRASH_CMDLINE_MAX  4096
+
+/* Makes an empty record. */
+void crash_init(struct crash *crash)
+{
+	*crash = (struct crash){ .exit_status = -1 };
+}
+
+/* Frees what the record owns, and empties it. */
+void crash_release(struct crash *crash)
+{
+	for (char **arg = crash->cmdline; arg && *arg; arg++)
+		free(*arg);
+	free(crash->cmdline);
+
+	char *strings[] = { crash->boot_id,	   crash->comm,
+			    crash->exe,		   crash->cwd,
+			    crash->hostname,	   crash->container_runtime,
+			    crash->container_id,   crash->container_name,
+			    crash->reason,	   crash->core_file,
+			    crash->capture_mode,   crash->delegate,
+			    crash->delegation_reason, crash->output,
+			    crash->fallback_core };
+	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
+		free(strings[i]);
+	crash_init(crash);
+}
+
+/* Puts a copy of value (may be NULL) into a string of the record. 0 or -ENOMEM. */
+int crash_set_string(char **field, const char *value)
+{
+	char *copy = NULL;
+
+	if (value) {
+		copy = strdup(value);
+		if (!copy)
+			return -ENOMEM;
+	}
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static const char *const outcome_names[] = {
+	[CRASH_STORED] = "stored",
+	[CRASH_TRUNCATED] = "truncated",
+	[CRASH_REFUSED] = "refused",
+	[CRASH_FAILED] = "failed",
+};
+
+static const char *const delegation_names[] = {
+	[CRASH_DELEGATION_NONE] = "none",	[CRASH_DELEGATION_DONE] = "done",
+	[CRASH_DELEGATION_FAILED] = "failed",	[CRASH_DELEGATION_REFUSED] = "refused",
+	[CRASH_DELEGATION_ERROR] = "error",
+};
+
+/* The word that stands in the record. */
+const char *crash_outcome_name(enum crash_outcome outcome)
+{
+	return outcome_names[outcome];
+}
+
+/* The word that stands in the record. */
+const char *crash_delegation_name(enum crash_delegation delegation)
+{
+	return delegation_names[delegation];
+}
+
+/* "SIGSEGV" of 11; "SIG?" for what has no name. See: sigabbrev_np(3). */
+const char *crash_signal_name(uint32_t signal)
+{
+	static _Thread_local char name[16];
+	const char *abbreviation = signal < 128 ? sigabbrev_np((int)signal) : NULL;
+
+	snprintf(name, sizeof(name), "SIG%s", abbreviation ? abbreviation : "?");
+	return name;
+}
+
+/* --- writing --- */
+
+static int put(json_t *object, const char *key, json_t *value)
+{
+	return value && json_object_set_new(object, key, value) == 0 ? 0 : -ENOMEM;
+}
+
+static int put_u64(json_t *object, const char *key, uint64_t value)
+{
+	/* RLIM_INFINITY and the like do not fit JSON's integers as jansson has them. */
+	return put(object, key,
+		   value > INT64_MAX ? json_string("unlimited") : json_integer((json_int_t)value));
+}
+
+static int put_text(json_t *object, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return 0;
+	cleanup_free char *escaped = text_escape(value, strlen(value));
+	return put(object, key, escaped ? json_string(escaped) : NULL);
+}
+
+static int put_time(json_t *object, const char *key, uint64_t time_us)
+{
+	char text[32];
+
+	if (time_us == 0 || crash_time_format(time_us, text) < 0)
+		return 0;
+	return put(object, key, json_string(text));
+}
+
+static json_t *cmdline_to_json(char *const *cmdline)
+{
+	json_t *array = json_array();
+
+	for (; array && cmdline && *cmdline; cmdline++) {
+		cleanup_free char *escaped = text_escape(*cmdline, strlen(*cmdline));
+
+		if (!escaped || json_array_append_new(array, json_string(escaped)) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static json_t *container_to_json(const struct crash *c)
+{
+	json_t *o = json_object();
+
+	if (o && (put_text(o, "runtime", c->container_runtime) < 0 ||
+		  put_text(o, "id", c->container_id) < 0 ||
+		  put_text(o, "name", c->container_name) < 0)) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+static json_t *core_to_json(const struct crash *c)
+{
+	json_t *o = json_object();
+
+	if (o && c->core_file &&
+	    (put_text(o, "file", c->core_file) < 0 || put_u64(o, "size", c->core_size) < 0 ||
+	     put_u64(o, "stored_size", c->stored_size) < 0 ||
+	     put_text(o, "sha256", c->stored_sha256) < 0 ||
+	     put_text(o, "raw_sha256", c->core_sha256) < 0)) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+static json_t *capture_to_json(const struct crash *c)
+{
+	json_t *o = json_object();
+
+	if (o && (put_text(o, "mode", c->capture_mode) < 0 ||
+		  put(o, "held_ms", json_real((double)c->held_us / 1000.0)) < 0 ||
+		  put_u64(o, "captured_bytes", c->captured_bytes) < 0 ||
+		  put_u64(o, "holes_bytes", c->holes_bytes) < 0 ||
+		  put(o, "truncated", json_boolean(c->outcome == CRASH_TRUNCATED)) < 0)) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+static json_t *delegation_to_json(const struct crash *c)
+{
+	json_t *o = json_object();
+
+	if (o && (put(o, "status", json_string(crash_delegation_name(c->delegation))) < 0 ||
+		  put_text(o, "delegate", c->delegate) < 0 ||
+		  put_text(o, "reason", c->delegation_reason) < 0 ||
+		  (c->exit_status >= 0 && put_u64(o, "exit_status", (uint64_t)c->exit_status) < 0) ||
+		  (c->term_signal > 0 && put_u64(o, "term_signal", (uint64_t)c->term_signal) < 0) ||
+		  put_text(o, "output", c->output) < 0 ||
+		  put_text(o, "fallback_core", c->fallback_core) < 0)) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+static int crash_to_object(const struct crash *c, json_t *o)
+{
+	if (put_u64(o, "version", CRASH_JSON_VERSION) < 0 || put_text(o, "id", c->id) < 0 ||
+	    put_time(o, "time", c->time_us) < 0 || put_u64(o, "time_us", c->time_us) < 0 ||
+	    put_u64(o, "published_us", c->published_us) < 0 ||
+	    put_text(o, "boot_id", c->boot_id) < 0 || put_u64(o, "pid", c->pid) < 0 ||
+	    put_u64(o, "tid", c->tid) < 0 || put_u64(o, "container_pid", c->container_pid) < 0 ||
+	    put_u64(o, "uid", c->uid) < 0 || put_u64(o, "gid", c->gid) < 0 ||
+	    put_u64(o, "signal", c->signal) < 0 ||
+	    put_text(o, "signal_name", crash_signal_name(c->signal)) < 0 ||
+	    put_u64(o, "dump_mode", c->dump_mode) < 0 ||
+	    put_u64(o, "rlimit_core", c->rlimit_core) < 0 ||
+	    put(o, "root_only", json_boolean(c->root_only)) < 0 ||
+	    put_text(o, "comm", c->comm) < 0 || put_text(o, "exe", c->exe) < 0 ||
+	    put(o, "cmdline", cmdline_to_json(c->cmdline)) < 0 ||
+	    put_text(o, "cwd", c->cwd) < 0 || put_text(o, "hostname", c->hostname) < 0 ||
+	    put(o, "container", container_to_json(c)) < 0 ||
+	    put(o, "outcome", json_string(crash_outcome_name(c->outcome))) < 0 ||
+	    put_text(o, "reason", c->reason) < 0 || put(o, "core", core_to_json(c)) < 0 ||
+	    put(o, "capture", capture_to_json(c)) < 0 ||
+	    put(o, "delegation", delegation_to_json(c)) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+/* The record as JSON text, with a line end behind (free it). 0 or -ENOMEM. */
+int crash_to_json(const struct crash *crash, char **ret_text)
+{
+	json_t *object = json_object();
+	int r = object ? crash_to_object(crash, object) : -ENOMEM;
+
+	if (r == 0) {
+		cleanup_free char *text = json_dumps(object, JSON_INDENT(2));
+
+		if (!text || asprintf(ret_text, "%s\n", text) < 0)
+			r = -ENOMEM;
+	}
+	json_decref(object);
+	return r;
+}
+
+/* --- reading --- */
+
+/* A text that is missing, or of another type, is "not known": newer and older records stay readable. */
+static int get_text(const json_t *object, const char *key, char **field)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	if (!text)
+		return 0;
+	char *bytes = text_unescape(text, NULL);
+	if (!bytes)
+		return -ENOMEM;
+	free(*field);
+	*field = bytes;
+	return 0;
+}
+
+static uint64_t get_u64(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	if (json_is_string(value))
+		return strcmp(json_string_value(value), "unlimited") == 0 ? UINT64_MAX : 0;
+	return json_is_integer(value) && json_integer_value(value) >= 0
+		       ? (uint64_t)json_integer_value(value)
+		       : 0;
+}
+
+static uint32_t get_u32(const json_t *object, const char *key)
+{
+	uint64_t value = get_u64(object, key);
+
+	return value <= UINT32_MAX ? (uint32_t)value : 0;
+}
+
+static void get_hex(const json_t *object, const char *key, char hex[DIGEST_HEX_SIZE])
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	if (text && strlen(text) == DIGEST_HEX_SIZE - 1 &&
+	    strspn(text, "0123456789abcdef") == DIGEST_HEX_SIZE - 1)
+		memcpy(hex, text, DIGEST_HEX_SIZE);
+}
+
+/* The index of the word in names, or -EINVAL. */
+static int get_word(const json_t *object, const char *key, const char *const *names, int count)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	for (int i = 0; text && i < count; i++)
+		if (strcmp(text, names[i]) == 0)
+			return i;
+	return -EINVAL;
+}
+
+static int get_cmdline(const json_t *array, char ***field)
+{
+	size_t count = json_array_size(array), i;
+	json_t *item;
+
+	if (count == 0)
+		return 0;
+	if (count > CRASH_CMDLINE_MAX)
+		return -EINVAL;
+	*field = calloc(count + 1, sizeof(char *));
+	if (!*field)
+		return -ENOMEM;
+	json_array_foreach(array, i, item) {
+		const char *text = json_string_value(item);
+
+		(*field)[i] = text_unescape(text ? text : "", NULL);
+		if (!(*field)[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_parts(const json_t *o, struct crash *c)
+{
+	const json_t *container = json_object_get(o, "container");
+	const json_t *core = json_object_get(o, "core");
+	const json_t *capture = json_object_get(o, "capture");
+	const json_t *delegation = json_object_get(o, "delegation");
+
+	if (get_text(container, "runtime", &c->container_runtime) < 0 ||
+	    get_text(container, "id", &c->container_id) < 0 ||
+	    get_text(container, "name", &c->container_name) < 0 ||
+	    get_text(core, "file", &c->core_file) < 0 ||
+	    get_text(capture, "mode", &c->capture_mode) < 0 ||
+	    get_text(delegation, "delegate", &c->delegate) < 0 ||
+	    get_text(delegation, "reason", &c->delegation_reason) < 0 ||
+	    get_text(delegation, "output", &c->output) < 0 ||
+	    get_text(delegation, "fallback_core", &c->fallback_core) < 0)
+		return -ENOMEM;
+
+	/* The core's name becomes a path: only the two names that we write are taken. */
+	if (c->core_file && strcmp(c->core_file, CRASH_CORE_ZST_NAME) != 0 &&
+	    strcmp(c->core_file, CRASH_CORE_RAW_NAME) != 0)
+		return -EINVAL;
+
+	c->core_size = get_u64(core, "size");
+	c->stored_size = get_u64(core, "stored_size");
+	get_hex(core, "sha256", c->stored_sha256);
+	get_hex(core, "raw_sha256", c->core_sha256);
+
+	double held_ms = json_number_value(json_object_get(capture, "held_ms"));
+	c->held_us = held_ms > 0 && held_ms < 1e12 ? (uint64_t)(held_ms * 1000 + 0.5) : 0;
+	c->captured_bytes = get_u64(capture, "captured_bytes");
+	c->holes_bytes = get_u64(capture, "holes_bytes");
+
+	int status = get_word(delegation, "status", delegation_names,
+			      CRASH_DELEGATION_ERROR + 1);
+	c->delegation = status < 0 ? CRASH_DELEGATION_NONE : (enum crash_delegation)status;
+	if (json_object_get(delegation, "exit_status"))
+		c->exit_status = (int32_t)(get_u32(delegation, "exit_status") & 0xff);
+	c->term_signal = (int32_t)(get_u32(delegation, "term_signal") & 0x7f);
+	return 0;
+}
+
+static int crash_from_object(const json_t *o, struct crash *c)
+{
+	const char *id = json_string_value(json_object_get(o, "id"));
+	int outcome = get_word(o, "outcome", outcome_names, CRASH_FAILED + 1);
+
+	if (get_u64(o, "version") != CRASH_JSON_VERSION || !id || !crash_id_is_valid(id) ||
+	    outcome < 0)
+		return -EINVAL;
+	snprintf(c->id, sizeof(c->id), "%s", id);
+	c->outcome = (enum crash_outcome)outcome;
+	c->time_us = get_u64(o, "time_us");
+	c->published_us = get_u64(o, "published_us");
+	c->pid = get_u32(o, "pid");
+	c->tid = get_u32(o, "tid");
+	c->container_pid = get_u32(o, "container_pid");
+	c->uid = get_u32(o, "uid");
+	c->gid = get_u32(o, "gid");
+	c->signal = get_u32(o, "signal");
+	c->dump_mode = get_u32(o, "dump_mode");
+	c->rlimit_core = get_u64(o, "rlimit_core");
+	c->root_only = !json_is_false(json_object_get(o, "root_only"));
+
+	if (get_text(o, "boot_id", &c->boot_id) < 0 || get_text(o, "comm", &c->comm) < 0 ||
+	    get_text(o, "exe", &c->exe) < 0 || get_text(o, "cwd", &c->cwd) < 0 ||
+	    get_text(o, "hostname", &c->hostname) < 0 || get_text(o, "reason", &c->reason) < 0)
+		return -ENOMEM;
+	int r = get_cmdline(json_object_get(o, "cmdline"), &c->cmdline);
+	return r < 0 ? r : read_parts(o, c);
+}
+
+/*
+ * Reads a record.  On success *ret_crash is overwritten and owned by the caller (crash_release()).
+ * -EINVAL: not JSON, not a record, or of a version that we do not know; -ENOMEM.
+ */
+int crash_from_json(const char *text, size_t len, struct crash *ret_crash)
+{
+	cleanup_crash struct crash crash;
+	json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	int r = -EINVAL;
+
+	crash_init(&crash);
+	if (json_is_object(object))
+		r = crash_from_object(object, &crash);
+	json_decref(object);
+	if (r < 0)
+		return r;
+	*ret_crash = crash;
+	crash_init(&crash);
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record of a crash, and its written form crash.json (docs/PROTOCOL.md has its fields).  Pure.
+ *
+ * Strings hold the bytes as the kernel gave them, so they may be anything the victim chose; in the
+ * JSON they are escaped (text_escape()).  NULL, "" and 0 stand for "not known".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crash-id.h"
+#include "digest.h"
+
+#define CRASH_JSON_NAME	    "crash.json"
+#define CRASH_JSON_MAX	    (4U << 20)
+#define CRASH_CORE_ZST_NAME "core.zst"
+#define CRASH_CORE_RAW_NAME "core"
+
+/* How a crash ended, for the core: exactly one of these stands in every record. */
+enum crash_outcome {
+	CRASH_STORED,	 /* the core is whole */
+	CRASH_TRUNCATED, /* there is a part of the core: `reason` says why no more */
+	CRASH_REFUSED,	 /* no core, because a rule says so */
+	CRASH_FAILED,	 /* no core, because something went wrong */
+};
+
+/* How the handing over to the container ended. */
+enum crash_delegation {
+	CRASH_DELEGATION_NONE,	  /* nothing was to be done, or not yet */
+	CRASH_DELEGATION_DONE,	  /* the agent or delegate exited 0 */
+	CRASH_DELEGATION_FAILED,  /* it ran and failed: exit_status, term_signal, output */
+	CRASH_DELEGATION_REFUSED, /* it was not started, on purpose: delegation_reason */
+	CRASH_DELEGATION_ERROR,	  /* it could not be started: delegation_reason */
+};
+
+struct crash {
+	char id[CRASH_ID_SIZE];
+	uint64_t time_us;      /* the crash: µs since 1970 */
+	uint64_t published_us; /* when readers could first see it */
+	char *boot_id;
+
+	/* who: ids as the host sees them */
+	uint32_t pid, tid, uid, gid;
+	uint32_t container_pid; /* the pid in the innermost namespace */
+	uint32_t signal;
+	uint32_t dump_mode; /* %d: 1 = an ordinary process */
+	uint64_t rlimit_core;
+	bool root_only; /* never leaves the host's root: set-uid and the like */
+	char *comm, *exe, *cwd, *hostname;
+	char **cmdline; /* NULL-terminated */
+
+	/* where */
+	char *container_runtime, *container_id, *container_name;
+
+	/* the core */
+	enum crash_outcome outcome;
+	char *reason;
+	char *core_file;      /* its name in the crash's directory, or NULL: no core */
+	uint64_t core_size;   /* bytes of the raw core */
+	uint64_t stored_size; /* bytes of core_file */
+	char core_sha256[DIGEST_HEX_SIZE], stored_sha256[DIGEST_HEX_SIZE];
+	char *capture_mode;
+	uint64_t captured_bytes, holes_bytes;
+	uint64_t held_us; /* helper's start to the victim's release */
+
+	/* the handing over */
+	enum crash_delegation delegation;
+	char *delegate; /* "agent", or the path of the container's program */
+	char *delegation_reason;
+	int32_t exit_status, term_signal; /* -1, 0: none */
+	char *output;			  /* what it wrote, cut to a bound */
+	char *fallback_core;		  /* what became of the fallback core, or NULL */
+};
+
+void crash_init(struct crash *crash);
+void crash_release(struct crash *crash);
+#define cleanup_crash __attribute__((cleanup(crash_release)))
+
+int crash_set_string(char **field, const char *value);
+int crash_to_json(const struct crash *crash, char **ret_text);
+int crash_from_json(const char *text, size_t len, struct crash *ret_crash);
+
+const char *crash_outcome_name(enum crash_outcome outcome);
+const char *crash_delegation_name(enum crash_delegation delegation);
+const char *crash_signal_name(uint32_t signal);

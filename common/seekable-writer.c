@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Writes the zstd seekable format: independent frames, then the table of them.
+ *
+ * The data is a core, so the attacker's; it is compressed, never looked at.  The file always ends
+ * behind a whole frame: what does not fit the disk is taken back, so that what there is can be read.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "fd.h"
+#include "seekable-format.h"
+#include "seekable.h"
+
+struct frame_size {
+	uint32_t stored, raw;
+};
+
+struct seekable_writer {
+	int fd; /* the caller's */
+	ZSTD_CCtx *cctx;
+	struct frame_size *frames;
+	size_t frame_count, frame_space;
+	uint64_t raw_size, stored_size;
+	char *buf;
+	size_t buf_size;
+};
+
+/*
+ * Starts a file at fd's position 0 (fd stays the caller's, and must stay open).
+ * level: zstd's.  0 or -ENOMEM.
+ */
+int seekable_writer_new(int fd, int level, struct seekable_writer **ret_writer)
+{
+	struct seekable_writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	w->fd = fd;
+	w->cctx = ZSTD_createCCtx();
+	w->buf_size = ZSTD_compressBound(SEEKABLE_FRAME_BYTES);
+	w->buf = malloc(w->buf_size);
+	if (!w->cctx || !w->buf) {
+		seekable_writer_free(&w);
+		return -ENOMEM;
+	}
+	ZSTD_CCtx_setParameter(w->cctx, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(w->cctx, ZSTD_c_checksumFlag, 1);
+	*ret_writer = w;
+	return 0;
+}
+
+/* Frees the writer, not its descriptor. */
+void seekable_writer_free(struct seekable_writer **writer)
+{
+	struct seekable_writer *w = *writer;
+
+	if (w) {
+		ZSTD_freeCCtx(w->cctx);
+		free(w->frames);
+		free(w->buf);
+		free(w);
+	}
+	*writer = NULL;
+}
+
+/* Writes at the end; what could not be written whole is taken back. 0 or -errno. */
+static int append(struct seekable_writer *w, const void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pwrite(w->fd, (const char *)data + done, len - done,
+				   (off_t)(w->stored_size + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int r = n < 0 ? -errno : -EIO;
+
+			(void)!ftruncate(w->fd, (off_t)w->stored_size);
+			return r;
+		}
+		done += (size_t)n;
+	}
+	w->stored_size += len;
+	return 0;
+}
+
+/*
+ * Adds one frame of 1 to SEEKABLE_FRAME_BYTES bytes.  On -errno (-ENOSPC, -EFBIG, ...) the file is as
+ * it was before.
+ */
+int seekable_writer_add(struct seekable_writer *w, const void *data, size_t len)
+{
+	if (len == 0 || len > SEEKABLE_FRAME_BYTES || w->frame_count == SEEKABLE_FRAMES_MAX)
+		return -EINVAL;
+	if (w->frame_count == w->frame_space) {
+		size_t space = w->frame_space ? w->frame_space * 2 : 64;
+		struct frame_size *frames = reallocarray(w->frames, space, sizeof(*frames));
+
+		if (!frames)
+			return -ENOMEM;
+		w->frames = frames;
+		w->frame_space = space;
+	}
+
+	size_t n = ZSTD_compress2(w->cctx, w->buf, w->buf_size, data, len);
+	if (ZSTD_isError(n))
+		return -EIO;
+	int r = append(w, w->buf, n);
+	if (r < 0)
+		return r;
+
+	w->frames[w->frame_count++] =
+		(struct frame_size){ .stored = (uint32_t)n, .raw = (uint32_t)len };
+	w->raw_size += len;
+	return 0;
+}
+
+/* Takes the last frame back, to make room on a full disk. 0, -ENOENT: there is none, or -errno. */
+int seekable_writer_drop_last(struct seekable_writer *w)
+{
+	if (w->frame_count == 0)
+		return -ENOENT;
+	const struct frame_size *last = &w->frames[w->frame_count - 1];
+
+	if (ftruncate(w->fd, (off_t)(w->stored_size - last->stored)) < 0)
+		return -errno;
+	w->frame_count--;
+	w->stored_size -= last->stored;
+	w->raw_size -= last->raw;
+	return 0;
+}
+
+/* Writes the table: the file is complete then. 0, or -errno and the file as it was before. */
+int seekable_writer_finish(struct seekable_writer *w)
+{
+	size_t table = w->frame_count * SEEKABLE_ENTRY_BYTES;
+	size_t len = SEEKABLE_HEADER_BYTES + table + SEEKABLE_FOOTER_BYTES;
+	cleanup_free uint8_t *buf = malloc(len);
+	uint32_t word;
+
+	if (!buf)
+		return -ENOMEM;
+	uint8_t *p = buf;
+#define PUT32(v) (word = htole32((uint32_t)(v)), memcpy(p, &word, 4), p += 4)
+	PUT32(SEEKABLE_SKIPPABLE_MAGIC);
+	PUT32(table + SEEKABLE_FOOTER_BYTES);
+	for (size_t i = 0; i < w->frame_count; i++) {
+		PUT32(w->frames[i].stored);
+		PUT32(w->frames[i].raw);
+	}
+	PUT32(w->frame_count);
+	*p++ = 0; /* descriptor: no checksums in the table, the frames have their own */
+	PUT32(SEEKABLE_FOOTER_MAGIC);
+#undef PUT32
+	return append(w, buf, len);
+}
+
+/* Bytes taken so far. */
+uint64_t seekable_writer_raw_size(const struct seekable_writer *w)
+{
+	return w->raw_size;
+}
+
+/* Bytes in the file so far. */
+uint64_t seekable_writer_stored_size(const struct seekable_writer *w)
+{
+	return w->stored_size;
+}
