@@ -31,7 +31,8 @@ ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) $(CFLAG
 ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 # The helper is static: a crashed process waits for it, and the dynamic linker alone takes longer
 # than the rest of a small crash.  The sanitizers cannot be linked statically.
-HELPER_LDFLAGS = $(if $(SANITIZE),-pie,-static-pie)
+# (libcap-ng has functions that look up users, which we do not call and ld warns of: hence no warnings.)
+HELPER_LDFLAGS = $(if $(SANITIZE),-pie,-static-pie -Wl,--no-warnings)
 HELPER_LIBS    = $(if $(SANITIZE),-lzstd -ljansson -lcap-ng -lnettle, \
 	$(shell $(PKG_CONFIG) --static --libs libzstd jansson libcap-ng nettle))
 
@@ -44,12 +45,14 @@ COMMON_BASE := $(COMMON_PURE) common/config.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
 helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/seekable-writer.o common/enter.o \
-	common/container.o common/proc.o \
+	common/container.o common/elf-core.o common/proc.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/record.o host-helper/helper/capture.o host-helper/helper/delegate.o \
-	host-helper/helper/delegate-run.o host-helper/helper/fallback-core.o
-agent_OBJS := $(COMMON_BASE) common/enter.o \
-	container-agent/main.o container-agent/endpoint.o container-agent/handoff.o \
+	host-helper/helper/delegate-child.o host-helper/helper/delegate-run.o \
+	host-helper/helper/fallback-core.o host-helper/helper/handoff.o
+agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-id.o \
+	common/digest.o common/enter.o common/fd.o common/log.o common/parse.o common/text.o \
+	container-agent/main.o container-agent/arrive.o container-agent/endpoint.o \
 	container-agent/upload.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) \
 	host-helper/server/main.o

@@ -234,7 +234,7 @@ int crash_to_json(const struct crash *crash, char **ret_text)
 	int r = object ? crash_to_object(crash, object) : -ENOMEM;
 
 	if (r == 0) {
-		cleanup_free char *text = json_dumps(object, JSON_INDENT(2));
+		cleanup_free char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 
 		if (!text || asprintf(ret_text, "%s\n", text) < 0)
 			r = -ENOMEM;

@@ -21,6 +21,15 @@
 #define PARTIAL_NAME_SIZE (CRASH_ID_SIZE + sizeof("..partial"))
 #define PARTIAL_SUFFIX	  ".partial"
 
+/* Makes a directory of exactly that mode; one that is there stays as it is. */
+static int make_directory(int dirfd, const char *path, mode_t mode)
+{
+	if (mkdirat(dirfd, path, mode) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	/* The umask may have taken bits away.  Nobody else can write where we made it. */
+	return fchmodat(dirfd, path, mode, 0) < 0 ? -errno : 0;
+}
+
 /*
  * Opens DIR/crashes; with `create` makes DIR (0755) and crashes (0750) where they are missing.
  * -EPERM: others could put things into it (then nothing is created there).  0 or -errno.
@@ -29,13 +38,15 @@ int store_open(const char *path, bool create, struct store *ret_store)
 {
 	struct stat st;
 
-	if (create && mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
+	int r = create ? make_directory(AT_FDCWD, path, 0755) : 0;
+	if (r < 0)
+		return r;
 	cleanup_fd int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	if (create && mkdirat(dir, "crashes", 0750) < 0 && errno != EEXIST)
-		return -errno;
+	r = create ? make_directory(dir, "crashes", 0750) : 0;
+	if (r < 0)
+		return r;
 	cleanup_fd int crashes =
 		openat(dir, "crashes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (crashes < 0 || fstat(crashes, &st) < 0)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which container a process is in, from the text of its /proc/PID/cgroup.  Pure.
+ *
+ * A container may name the cgroups below its own as it likes: an id is taken only where it is of the
+ * engine's exact shape, and the outermost match of the most telling line wins.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define CONTAINER_NAME_MAX 256
+
+struct container {
+	char runtime[16];		   /* "docker", "lxc", ..., or "" on the host */
+	char id[65];			   /* 64 hexadecimal digits, or "" */
+	char name[CONTAINER_NAME_MAX + 1]; /* where the cgroup tells it (LXC, nspawn), or "" */
+};
+
+void container_from_cgroup(const char *text, struct container *ret_container);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What /proc/PID/status and /proc/PID/environ say, taken apart.  Pure.
+ *
+ * The kernel writes the first, with the victim's name in it; the second is the victim's memory.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "enter.h"
+
+struct proc_status {
+	uint32_t tgid, pid;
+	uint32_t innermost_pid; /* the process's pid in its own pid namespace */
+	uint32_t uid[4], gid[4]; /* real, effective, saved, file system */
+	uint32_t group_count;
+	uint32_t groups[ENTER_GROUPS_MAX];
+	uint64_t caps[ENTER_CAP_COUNT];
+	bool core_dumping;
+	bool core_dumping_known; /* Linux 4.15 */
+};
+
+int proc_status_parse(const char *text, struct proc_status *ret_status);
+const char *proc_environ_get(const char *data, size_t len, const char *name);
+bool proc_auxv_is_secure(const void *data, size_t len);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One HTTP PUT of what stands on stdin, with the headers that tell what it is.
+ *
+ * The server, its answers and the values of the headers may be the attacker's: values are encoded, the
+ * answer is read to a bound and shown escaped, redirects are not followed, certificates are verified.
+ */
+#include "upload.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "core-headers.h"
+#include "digest.h"
+#include "fd.h"
+#include "log.h"
+#include "text.h"
+
+#define ANSWER_MAX	  512	 /* bytes of the answer that are kept, for the record */
+#define UPLOAD_BUFFER	  (512L << 10)
+#define CONNECT_TIMEOUT_S 10L
+#define STALL_TIMEOUT_S	  60L /* with not one byte moving */
+#define CONTAINER_TRUST	  "/etc/ssl/certs/ca-certificates.crt"
+
+struct answer {
+	char text[ANSWER_MAX];
+	size_t len;
+};
+
+static size_t take_answer(char *data, size_t size, size_t count, void *context)
+{
+	struct answer *answer = context;
+	size_t len = size * count, room = sizeof(answer->text) - answer->len;
+	size_t taken = len < room ? len : room;
+
+	memcpy(answer->text + answer->len, data, taken);
+	answer->len += taken;
+	return len;
+}
+
+static int add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	cleanup_free char *line = NULL;
+
+	if (asprintf(&line, "%s: %s", name, value) < 0) {
+		line = NULL;
+		return -ENOMEM;
+	}
+	struct curl_slist *longer = curl_slist_append(*list, line);
+	if (!longer)
+		return -ENOMEM;
+	*list = longer;
+	return 0;
+}
+
+/* What CORE_* says, as the headers that a pull would have (core-headers.h). */
+static int add_core_headers(struct curl_slist **list)
+{
+	for (int i = 0; i < CORE_HEADER_COUNT; i++) {
+		const char *value = getenv(core_headers[i].variable);
+
+		if (!value || !*value)
+			continue;
+		cleanup_free char *encoded = text_percent_encode(value, strlen(value));
+		if (!encoded || add_header(list, core_headers[i].name, encoded) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int make_headers(const struct upload *u, struct curl_slist **list)
+{
+	char digest[DIGEST_HEADER_SIZE];
+	int r = add_header(list, "Content-Type", u->content_type);
+
+	/* Not to wait a second for a server that does not say "continue". */
+	if (r == 0)
+		r = add_header(list, "Expect", "");
+	if (r == 0)
+		r = add_core_headers(list);
+	if (r == 0 && u->sha256 && digest_hex_to_header(u->sha256, digest) == 0)
+		r = add_header(list, CORE_HEADER_REPR_DIGEST, digest);
+	return r;
+}
+
+/* The container's own certificates where it has some, else those that the host lends. */
+static void set_trust(CURL *curl, const struct upload *u)
+{
+	struct curl_blob blob = { .len = u->trust_len, .flags = CURL_BLOB_NOCOPY };
+
+	memcpy(&blob.data, &u->trust, sizeof(blob.data));
+	if (access(CONTAINER_TRUST, R_OK) == 0)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, CONTAINER_TRUST);
+	else if (u->trust)
+		curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+}
+
+static void set_options(CURL *curl, const struct upload *u, struct curl_slist *headers,
+			struct answer *answer, char error[CURL_ERROR_SIZE])
+{
+	curl_easy_setopt(curl, CURLOPT_URL, u->url);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(curl, CURLOPT_READDATA, u->in);
+	if (u->size >= 0)
+		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)u->size);
+	curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, "coreferry-agent/" COREFERRY_VERSION);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	set_trust(curl, u);
+}
+
+/* sysexits(3) of an HTTP status: what is worth another try, and what is not. */
+static int exit_code_of_status(long status)
+{
+	if (status >= 200 && status < 300)
+		return EX_OK;
+	if (status == 401 || status == 403)
+		return EX_NOPERM;
+	if (status == 408 || status == 425 || status == 429 || status >= 500)
+		return EX_TEMPFAIL;
+	return EX_PROTOCOL;
+}
+
+static int exit_code_of_error(CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return EX_OK;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+		return EX_CONFIG;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return EX_NOPERM;
+	case CURLE_OUT_OF_MEMORY:
+		return EX_OSERR;
+	case CURLE_READ_ERROR:
+		return EX_IOERR;
+	default:
+		return EX_TEMPFAIL; /* names, connections, time: may be better later */
+	}
+}
+
+static int report(CURL *curl, const struct upload *u, CURLcode code, const char *error,
+		  const struct answer *answer)
+{
+	long status = 0;
+	curl_off_t sent = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+	if (code != CURLE_OK && (status < 400 || code == CURLE_OUT_OF_MEMORY)) {
+		log_error("PUT %s: %s", u->url, *error ? error : curl_easy_strerror(code));
+		return exit_code_of_error(code);
+	}
+	int exit_code = exit_code_of_status(status);
+	if (exit_code != EX_OK) {
+		log_error("PUT %s: the server answered %ld: %.*s", u->url, status,
+			  (int)answer->len, answer->text);
+		return exit_code;
+	}
+	log_info("PUT %s: %lld bytes: %ld", u->url, (long long)sent, status);
+	return EX_OK;
+}
+
+/* Uploads.  What happened is written to stderr in one line.  Returns a status of sysexits(3). */
+int upload_put(const struct upload *u)
+{
+	struct curl_slist *headers = NULL;
+	struct answer answer = { "", 0 };
+	char error[CURL_ERROR_SIZE] = "";
+	CURL *curl = curl_easy_init();
+	int exit_code = EX_OSERR;
+
+	if (curl && make_headers(u, &headers) == 0) {
+		set_options(curl, u, headers, &answer, error);
+		CURLcode code = curl_easy_perform(curl);
+
+		exit_code = report(curl, u, code, error, &answer);
+	} else {
+		log_error("out of memory");
+	}
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	return exit_code;
+}

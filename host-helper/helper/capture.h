@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The core, from the kernel's pipe into a file of the store.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "crash.h"
+
+/* Why there is no more of the core than there is. */
+enum capture_end {
+	CAPTURE_WHOLE,	   /* the kernel's stream was taken to its end */
+	CAPTURE_DISK_FULL, /* ENOSPC, EDQUOT, EFBIG */
+	CAPTURE_ERROR,	   /* result.error */
+};
+
+struct capture_result {
+	enum capture_end end;
+	int error; /* -errno of what went wrong, or 0 */
+	uint64_t raw_size, stored_size;
+};
+
+void capture_pipe(int pipe_fd, int core_fd, struct capture_result *ret_result);
+void capture_check(int dirfd, const struct capture_result *result, struct crash *crash);
+void capture_digests(int dirfd, struct crash *crash);

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The child's side of a delegation.
+ *
+ * The agent is the host's own program: it is started here, on the host, as root, with an environment
+ * of our names only, loads its libraries from the host, and enters and drops by itself (handed over:
+ * the plan and its descriptors).  A program of the container is started only after this process has
+ * entered and dropped; then it holds nothing of the host's but three pipes.
+ */
+#include "delegate-child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "delegate-run.h"
+#include "fallback-core.h"
+#include "fd.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+#define AGENT_BYTES_MAX (64L << 20)
+
+static _Noreturn void fail(int report_fd, enum enter_step step, int error)
+{
+	delegate_report(report_fd, step, error);
+	_exit(EX_OSERR);
+}
+
+/*
+ * A sealed copy of the agent: a process in the container that gets hold of /proc/PID/exe can write
+ * neither it nor the host's file.  Returns a descriptor, or -errno.  See: memfd_create(2).
+ */
+static int copy_agent(const char *path)
+{
+	cleanup_fd int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (file < 0 || fstat(file, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		return -EPERM;
+	if (st.st_size > AGENT_BYTES_MAX)
+		return -EFBIG;
+
+	cleanup_fd int copy = memfd_create("coreferry-agent",
+					   MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (copy < 0 && errno == EINVAL) /* before Linux 6.3 */
+		copy = memfd_create("coreferry-agent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (copy < 0 && errno == EACCES) /* vm.memfd_noexec=2: the file itself, which is root's */
+		return fd_steal(&file);
+	if (copy < 0)
+		return -errno;
+	for (off_t left = st.st_size; left > 0;) {
+		ssize_t n = sendfile(copy, file, NULL, (size_t)left);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		left -= n;
+	}
+	if (fcntl(copy, F_ADD_SEALS,
+		  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -errno;
+	return fd_steal(&copy);
+}
+
+static int keep_over_exec(int fd)
+{
+	return fd < 0 || fcntl(fd, F_SETFD, 0) == 0 ? 0 : -errno;
+}
+
+/* Gives the plan's descriptors to the agent, and the plan itself through a pipe: its reading end. */
+static int hand_over_plan(const struct enter_plan *plan)
+{
+	int fds[2];
+
+	for (int i = 0; i < ENTER_NS_COUNT; i++)
+		if (i != ENTER_NS_PID && keep_over_exec(plan->ns_fd[i]) < 0)
+			return -errno;
+	if (keep_over_exec(plan->root_fd) < 0 || keep_over_exec(plan->cwd_fd) < 0 || pipe(fds) < 0)
+		return -errno;
+	int r = fd_write_all(fds[1], plan, sizeof(*plan)); /* a pipe holds 64 KiB */
+	close(fds[1]);
+	return r < 0 ? r : fds[0];
+}
+
+/* Becomes the built-in agent.  See: execveat(2). */
+void delegate_child_agent(void *context, int report_fd)
+{
+	const struct delegate_child *child = context;
+	char option[32];
+	char name[] = "coreferry-agent";
+	char *const argv[] = { name, option, NULL };
+	int agent = copy_agent(child->agent_path);
+
+	if (agent < 0)
+		fail(report_fd, ENTER_STEP_EXEC, agent);
+	int plan = hand_over_plan(child->plan);
+	if (plan < 0)
+		fail(report_fd, ENTER_STEP_PREPARE, plan);
+	snprintf(option, sizeof(option), "--enter=%d", plan);
+	(void)syscall(SYS_execveat, agent, "", argv, child->environment, AT_EMPTY_PATH);
+	fail(report_fd, ENTER_STEP_EXEC, -errno);
+}
+
+static void enter(const struct enter_plan *plan, bool pid_namespace, int report_fd)
+{
+	enum enter_step step = ENTER_STEP_PREPARE;
+	int r = enter_prepare();
+
+	if (r == 0)
+		r = enter_apply(plan, pid_namespace, &step);
+	if (r < 0)
+		fail(report_fd, step, r);
+	/* The host's descriptors end here; the report pipe closes itself at exec. */
+	(void)close_range(3, (unsigned)report_fd - 1, 0);
+	(void)close_range((unsigned)report_fd + 1, ~0U, 0);
+}
+
+/* Ends as the child did, so that the record tells of the child. */
+static _Noreturn void end_like(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status)) {
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
+}
+
+/*
+ * Becomes the container's program: enters and drops, then forks, so that the program is born in the
+ * victim's pid namespace.
+ */
+void delegate_child_program(void *context, int report_fd)
+{
+	const struct delegate_child *child = context;
+
+	enter(child->plan, true, report_fd);
+	pid_t pid = fork();
+	if (pid < 0)
+		fail(report_fd, ENTER_STEP_FORK, -errno);
+	if (pid == 0) {
+		execve(child->arguments[0], child->arguments, child->environment);
+		fail(report_fd, ENTER_STEP_EXEC, -errno);
+	}
+	/* What stays must not keep the pipes open. */
+	(void)close_range(0, ~0U, 0);
+	end_like(pid);
+}
+
+/* Becomes the writer of the fallback core. */
+void delegate_child_fallback(void *context, int report_fd)
+{
+	const struct delegate_child *child = context;
+
+	enter(child->plan, false, report_fd);
+	close(report_fd);
+	int r = fallback_core_write(STDIN_FILENO, child->fallback_path);
+	if (r < 0)
+		dprintf(STDERR_FILENO, "%s", strerror(-r));
+	_exit(r < 0 ? EX_CANTCREAT : EX_OK);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Running one agent or delegate: feeds it the core, takes what it says, and ends it in time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "enter.h"
+#include "victim.h"
+
+#define DELEGATE_OUTPUT_MAX (64U << 10)
+
+typedef ssize_t (*delegate_source_fn)(void *context, void *buf, size_t len, uint64_t offset);
+
+/* Runs in the child, with the core on 0, the record's pipe on 1 and 2; never returns. */
+typedef void (*delegate_child_fn)(void *context, int report_fd);
+
+struct delegate_run {
+	delegate_child_fn child;
+	void *child_context;
+	delegate_source_fn source;
+	void *source_context;
+	uint64_t timeout_ms;
+	/* The victim is held meanwhile, but no longer than this. */
+	uint64_t hold_max_ms;
+	struct victim *victim;
+};
+
+struct delegate_result {
+	bool started;	      /* its program runs, or ran */
+	bool timed_out;
+	enum enter_step step; /* !started: what failed */
+	int error;	      /* !started: -errno */
+	int status;	      /* as wait(2) has it */
+	char *output;	      /* at most DELEGATE_OUTPUT_MAX bytes and NUL, or NULL */
+};
+
+int delegate_run(const struct delegate_run *run, struct delegate_result *ret_result);
+void delegate_report(int report_fd, enum enter_step step, int error);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Handing the core over to the container: what is done, and what is written down of it.
+ *
+ * The programs run here are the host's own agent, and programs of the container with the victim's
+ * rights; nothing of the container is opened or run before those are in force (enter.c).
+ */
+#include "delegate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+
+#include "core-reader.h"
+#include "delegate-child.h"
+#include "delegate-run.h"
+#include "fd.h"
+
+static ssize_t read_stored(void *context, void *buf, size_t len, uint64_t offset)
+{
+	return pread(core_reader_fd(context), buf, len, (off_t)offset);
+}
+
+static ssize_t read_raw(void *context, void *buf, size_t len, uint64_t offset)
+{
+	return core_reader_pread(context, buf, len, offset);
+}
+
+static void set_result(struct crash *crash, enum crash_delegation delegation, const char *reason)
+{
+	crash->delegation = delegation;
+	(void)crash_set_string(&crash->delegation_reason, reason);
+}
+
+static void set_error(struct crash *crash, enum enter_step step, int error)
+{
+	cleanup_free char *reason = NULL;
+
+	if (asprintf(&reason, "%s: %s", enter_step_name(step), strerror(-error)) < 0)
+		reason = NULL;
+	set_result(crash, CRASH_DELEGATION_ERROR, reason);
+}
+
+/* Writes down how it ended.  Output and status are the container's word, no more. */
+static void set_ended(struct crash *crash, const struct delegate_result *result)
+{
+	if (result->output) {
+		size_t len = strlen(result->output);
+
+		if (len > 0 && result->output[len - 1] == '\n')
+			result->output[len - 1] = '\0';
+	}
+	(void)crash_set_string(&crash->output, result->output);
+	crash->exit_status = WIFEXITED(result->status) ? WEXITSTATUS(result->status) : -1;
+	crash->term_signal = WIFSIGNALED(result->status) ? WTERMSIG(result->status) : 0;
+
+	if (!result->started)
+		set_error(crash, result->step, result->error);
+	else if (result->timed_out)
+		set_result(crash, CRASH_DELEGATION_FAILED, "ended by coreferry: push_timeout is over");
+	else if (crash->exit_status == 0)
+		set_result(crash, CRASH_DELEGATION_DONE, NULL);
+	else if (crash->exit_status == EX_CONFIG && strcmp(crash->delegate, "agent") == 0)
+		set_result(crash, CRASH_DELEGATION_FAILED,
+			   "the agent has no URL to push to, or a configuration that it cannot use");
+	else
+		set_result(crash, CRASH_DELEGATION_FAILED, NULL);
+}
+
+/* Runs one child with the core on its stdin.  0, and *ret_result; or -errno. */
+static int run_child(const struct delegation *d, delegate_child_fn child, void *context,
+		     bool stored_form, struct delegate_result *ret_result)
+{
+	cleanup_core_reader struct core_reader *reader = NULL;
+	int r = core_reader_open_at(d->dirfd, d->crash->core_file, &reader);
+
+	if (r < 0)
+		return r;
+	struct delegate_run run = {
+		.child = child,
+		.child_context = context,
+		.source = stored_form ? read_stored : read_raw,
+		.source_context = reader,
+		.timeout_ms = d->config->push_timeout_ms,
+		.hold_max_ms = d->config->hold_max_ms,
+		.victim = d->victim,
+	};
+	return delegate_run(&run, ret_result);
+}
+
+static void run_program_or_agent(const struct delegation *d)
+{
+	bool is_agent = d->arguments->delegate[0] == NULL;
+	cleanup_handoff struct handoff handoff = { { NULL } };
+	struct delegate_result result = { 0 };
+	struct delegate_child child = { .plan = &d->victim->plan,
+					.agent_path = d->config->agent,
+					.arguments = d->arguments->delegate,
+					.environment = handoff.environment };
+
+	(void)crash_set_string(&d->crash->delegate, is_agent ? "agent" : child.arguments[0]);
+	if (!is_agent && child.arguments[0][0] != '/') {
+		set_result(d->crash, CRASH_DELEGATION_REFUSED,
+			   "the delegate's path must be absolute");
+		return;
+	}
+	int r = handoff_make(&handoff, d->crash, d->victim, d->config, is_agent);
+	if (r == 0)
+		r = run_child(d, is_agent ? delegate_child_agent : delegate_child_program, &child,
+			      is_agent, &result);
+	if (r < 0)
+		set_error(d->crash, ENTER_STEP_PREPARE, r);
+	else
+		set_ended(d->crash, &result);
+	free(result.output);
+}
+
+/* True where nobody in the container took the core: no such program, or no URL. */
+static bool nobody_took_it(const struct crash *crash)
+{
+	return crash->delegation == CRASH_DELEGATION_ERROR ||
+	       crash->delegation == CRASH_DELEGATION_NONE ||
+	       (crash->delegation == CRASH_DELEGATION_FAILED && crash->exit_status == EX_CONFIG);
+}
+
+static void write_fallback(const struct delegation *d)
+{
+	const struct arguments *a = d->arguments;
+	struct delegate_result result = { 0 };
+	char path[80];
+	struct delegate_child child = { .plan = &d->victim->plan, .fallback_path = path };
+	cleanup_free char *text = NULL;
+	int n;
+
+	snprintf(path, sizeof(path), "/tmp/core.%u.%u.%u", a->pid, a->uid, a->gid);
+	int r = run_child(d, delegate_child_fallback, &child, false, &result);
+
+	if (r == 0 && result.started && WIFEXITED(result.status) && WEXITSTATUS(result.status) == 0)
+		n = asprintf(&text, "written: %s", path);
+	else if (r == 0 && result.started)
+		n = asprintf(&text, "not written: %s: %s", path,
+			     result.timed_out ? "push_timeout is over" : result.output);
+	else
+		n = asprintf(&text, "not written: %s: %s", enter_step_name(result.step),
+			     strerror(r < 0 ? -r : -result.error));
+	if (n >= 0)
+		(void)crash_set_string(&d->crash->fallback_core, text);
+	free(result.output);
+}
+
+/* Why nothing may be handed over, or NULL. */
+static const char *find_refusal(const struct delegation *d)
+{
+	if (d->config_error)
+		return d->config_error;
+	if (d->victim->root_only)
+		return d->victim->root_only;
+	return NULL;
+}
+
+static bool has_work(const struct delegation *d)
+{
+	return d->crash->core_file != NULL &&
+	       (d->arguments->delegate[0] != NULL || d->config->push || d->config->fallback_core);
+}
+
+/* True if the victim must stay until the core is handed over: its container ends with it. */
+bool delegate_wants_hold(const struct delegation *d)
+{
+	if (!has_work(d) || find_refusal(d) || !d->victim->has_plan)
+		return false;
+	return d->config->hold == CONFIG_HOLD_ALWAYS ||
+	       (d->config->hold == CONFIG_HOLD_INIT && d->victim->is_init);
+}
+
+/*
+ * Hands the core over, and writes down in the record how that ended.  The victim, if it is still held,
+ * is let go at the end, or when hold_max is over.
+ */
+void delegate_core(const struct delegation *d)
+{
+	const char *refusal = find_refusal(d);
+
+	if (!has_work(d))
+		return;
+	if (refusal) {
+		set_result(d->crash, CRASH_DELEGATION_REFUSED, refusal);
+		return;
+	}
+	if (!d->victim->has_plan) {
+		set_result(d->crash, CRASH_DELEGATION_ERROR, d->victim->no_plan);
+		return;
+	}
+	if (d->arguments->delegate[0] || d->config->push)
+		run_program_or_agent(d);
+	if (d->config->fallback_core && nobody_took_it(d->crash))
+		write_fallback(d);
+	victim_release(d->victim);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The record of the crash: what is known of the victim, and its directory in the store.
+ *
+ * The strings are the victim's; they go into files under names of ours, escaped where the form wants
+ * it (crash_to_json()), as they are where it does not (the copies of /proc files, xattrs).
+ */
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "container.h"
+#include "fd.h"
+
+#define RECORD_ID_TRIES	   16
+#define RECORD_CMDLINE_MAX 4096 /* arguments kept */
+
+/* CLOCK_REALTIME in µs since 1970. */
+uint64_t realtime_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* The NUL-separated arguments as a list. */
+static int fill_cmdline(struct crash *crash, const struct victim_text *text)
+{
+	size_t count = 0, i = 0;
+
+	if (!text->data || text->len == 0)
+		return 0;
+	crash->cmdline = calloc(RECORD_CMDLINE_MAX + 1, sizeof(char *));
+	if (!crash->cmdline)
+		return -ENOMEM;
+	while (i < text->len && count < RECORD_CMDLINE_MAX) {
+		/* The buffer has a NUL behind its last byte. */
+		crash->cmdline[count] = strdup(text->data + i);
+		if (!crash->cmdline[count++])
+			return -ENOMEM;
+		i += strlen(text->data + i) + 1;
+	}
+	return 0;
+}
+
+static int fill_boot_id(struct crash *crash)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	if (file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, &len) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	return crash_set_string(&crash->boot_id, text);
+}
+
+static int fill_container(struct crash *crash, const struct victim *v)
+{
+	struct container c = { "", "", "" };
+
+	if (v->files[VICTIM_CGROUP].data)
+		container_from_cgroup(v->files[VICTIM_CGROUP].data, &c);
+	int r = crash_set_string(&crash->container_runtime, c.runtime);
+	if (r == 0)
+		r = crash_set_string(&crash->container_id, c.id);
+	return r < 0 ? r : crash_set_string(&crash->container_name, c.name);
+}
+
+/* Fills in all that is known before the capture.  0 or -ENOMEM. */
+int record_fill(struct crash *crash, const struct arguments *a, const struct victim *v)
+{
+	char *comm = v->files[VICTIM_COMM].data;
+
+	crash->time_us = realtime_us();
+	crash->pid = a->pid;
+	crash->tid = a->has_tid ? a->tid : a->pid;
+	crash->uid = a->uid;
+	crash->gid = a->gid;
+	crash->signal = a->signal;
+	crash->dump_mode = a->dump_mode;
+	crash->rlimit_core = a->rlimit_core;
+	crash->container_pid = v->status.innermost_pid;
+	crash->root_only = v->root_only != NULL;
+	if (comm)
+		comm[strcspn(comm, "\n")] = '\0';
+
+	int r = crash_set_string(&crash->comm, comm);
+	if (r == 0)
+		r = crash_set_string(&crash->exe, v->exe);
+	if (r == 0)
+		r = crash_set_string(&crash->cwd, v->cwd);
+	if (r == 0)
+		r = crash_set_string(&crash->hostname, a->hostname);
+	if (r == 0)
+		r = fill_cmdline(crash, &v->files[VICTIM_CMDLINE]);
+	if (r == 0)
+		r = fill_boot_id(crash);
+	return r < 0 ? r : fill_container(crash, v);
+}
+
+/*
+ * Makes the crash's directory and writes a first record.  It says what would be true if this were the
+ * last thing to be done: so it is right whenever the helper is stopped.  0 or -errno.
+ */
+int record_begin(const struct store *store, struct crash *crash, int *ret_dirfd)
+{
+	cleanup_fd int dirfd = -1;
+	int r = -EEXIST;
+
+	for (int i = 0; i < RECORD_ID_TRIES && r == -EEXIST; i++) {
+		uint16_t random = 0;
+
+		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+			random = (uint16_t)(crash->time_us + (uint64_t)i);
+		r = crash_id_format(crash->time_us, crash->pid, random, crash->id);
+		if (r == 0)
+			r = store_begin(store, crash->id, &dirfd);
+	}
+	if (r < 0)
+		return r;
+
+	crash->outcome = CRASH_TRUNCATED;
+	r = crash_set_string(&crash->reason,
+			     "coreferry-helper was stopped before the capture was complete");
+	if (r == 0)
+		r = store_write_record(store, dirfd, crash);
+	*ret_dirfd = fd_steal(&dirfd);
+	return r;
+}
+
+/* Keeps what /proc said beside the core.  What cannot be written is missing there, no more. */
+void record_write_snapshot(const struct store *store, int dirfd, const struct victim *v)
+{
+	static const struct {
+		enum victim_file file;
+		const char *name;
+		bool secret;
+	} kept[] = {
+		{ VICTIM_MAPS, "maps", false },		  { VICTIM_LIMITS, "limits", false },
+		{ VICTIM_CGROUP, "cgroup", false },	  { VICTIM_STATUS, "status", false },
+		{ VICTIM_MOUNTINFO, "mountinfo", false }, { VICTIM_ENVIRON, "environ", true },
+	};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		const struct victim_text *text = &v->files[kept[i].file];
+
+		if (!text->data)
+			continue;
+		if (file_create_at(dirfd, kept[i].name, text->data, text->len, 0600) < 0)
+			continue;
+		cleanup_fd int fd =
+			openat(dirfd, kept[i].name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			(void)store_own_file(store, fd, kept[i].secret || v->root_only != NULL);
+	}
+}
+
+static void set_xattr(int fd, const char *name, const char *value)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "user.coredump.%s", name);
+	if (value && *value)
+		(void)fsetxattr(fd, key, value, strlen(value), 0); /* tmpfs before 6.6 has none */
+}
+
+static void set_xattr_number(int fd, const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	set_xattr(fd, name, text);
+}
+
+/* The attributes that systemd-coredump sets, for tools that look for them.  timestamp: seconds. */
+void record_set_xattrs(int fd, const struct crash *crash)
+{
+	set_xattr_number(fd, "pid", crash->pid);
+	set_xattr_number(fd, "uid", crash->uid);
+	set_xattr_number(fd, "gid", crash->gid);
+	set_xattr_number(fd, "signal", crash->signal);
+	set_xattr_number(fd, "timestamp", crash->time_us / 1000000);
+	set_xattr_number(fd, "rlimit", crash->rlimit_core);
+	set_xattr(fd, "hostname", crash->hostname);
+	set_xattr(fd, "comm", crash->comm);
+	set_xattr(fd, "exe", crash->exe);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The record of the crash: what is known of the victim, and its directory in the store.
+ */
+#pragma once
+
+#include "arguments.h"
+#include "crash.h"
+#include "store.h"
+#include "victim.h"
+
+int record_fill(struct crash *crash, const struct arguments *arguments,
+		const struct victim *victim);
+int record_begin(const struct store *store, struct crash *crash, int *ret_dirfd);
+void record_write_snapshot(const struct store *store, int dirfd, const struct victim *victim);
+void record_set_xattrs(int core_fd, const struct crash *crash);
+uint64_t realtime_us(void);

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The crashed process: who it is, what it may, and a hold on it.
+ *
+ * /proc/PID is the victim's in every byte that it could choose (comm, environ, cmdline, links), and
+ * a number that may be another's tomorrow: so it is opened once, tied to the pidfd, and nothing is
+ * handed to anyone unless the kernel says that this is the process that is dumping its core.
+ */
+#include "victim.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "parse.h"
+
+static const struct {
+	const char *name;
+	size_t max; /* bytes: what is longer is cut there */
+} files[VICTIM_FILE_COUNT] = {
+	[VICTIM_MAPS] = { "maps", 16U << 20 },	   [VICTIM_ENVIRON] = { "environ", 1U << 20 },
+	[VICTIM_LIMITS] = { "limits", 64U << 10 }, [VICTIM_CGROUP] = { "cgroup", 64U << 10 },
+	[VICTIM_MOUNTINFO] = { "mountinfo", 4U << 20 }, [VICTIM_STATUS] = { "status", 1U << 20 },
+	[VICTIM_CMDLINE] = { "cmdline", 64U << 10 }, [VICTIM_COMM] = { "comm", 256 },
+};
+
+/* CLOCK_MONOTONIC in µs. */
+uint64_t monotonic_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* Starts the clock; pipe_fd is taken over. */
+void victim_init(struct victim *v, int pipe_fd)
+{
+	*v = (struct victim){
+		.pipe_fd = pipe_fd, .start_us = monotonic_us(), .pidfd = -1, .procfd = -1
+	};
+	enter_plan_init(&v->plan);
+}
+
+/* Lets the victim go: the kernel ends it when the last copy of the pipe is closed. */
+void victim_release(struct victim *v)
+{
+	if (v->pipe_fd < 0)
+		return;
+	fd_close(&v->pipe_fd);
+	v->held_us = monotonic_us() - v->start_us;
+}
+
+/* Frees and closes all, the pipe too. */
+void victim_close(struct victim *v)
+{
+	victim_release(v);
+	fd_close(&v->pidfd);
+	fd_close(&v->procfd);
+	enter_plan_close(&v->plan);
+	for (int i = 0; i < VICTIM_FILE_COUNT; i++)
+		free(v->files[i].data);
+	free(v->exe);
+	free(v->cwd);
+	free(v->no_plan);
+}
+
+/* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's. */
+static int check_alive(const struct victim *v)
+{
+	return pidfd_send_signal(v->pidfd, 0, NULL, 0) < 0 ? -errno : 0;
+}
+
+/* The pid that a pidfd stands for, from its "Pid:" line. See: pidfd_open(2). */
+static int pidfd_to_pid(int pidfd, uint32_t *ret_pid)
+{
+	char path[64], *save = NULL;
+	cleanup_free char *text = NULL;
+	uint64_t pid;
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	int r = file_read_at(AT_FDCWD, path, 4096, &text, &len);
+	if (r < 0)
+		return r;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (strncmp(line, "Pid:\t", 5) != 0)
+			continue;
+		if (parse_u64(line + 5, INT_MAX, &pid) < 0)
+			return -ESRCH; /* -1: already reaped */
+		*ret_pid = (uint32_t)pid;
+		return 0;
+	}
+	return -EBADF; /* not a pidfd */
+}
+
+/* Takes the kernel's pidfd (%F) if it is one, and the victim's; else opens one. */
+static int open_pidfd(struct victim *v, const struct arguments *a)
+{
+	uint32_t pid = 0;
+
+	if (a->has_pidfd && a->pidfd > STDERR_FILENO && pidfd_to_pid(a->pidfd, &pid) == 0 &&
+	    pid == a->pid) {
+		v->pidfd = a->pidfd;
+		return fcntl(v->pidfd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+	}
+	v->pidfd = pidfd_open((pid_t)a->pid, 0);
+	return v->pidfd < 0 ? -errno : 0;
+}
+
+static int open_task(const struct arguments *a, uint32_t tid, int *ret_fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u", a->pid, tid);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* A thread that still has its memory: of one that has exited, a leader too, /proc shows nothing. */
+static int open_any_task(const struct arguments *a, int *ret_fd)
+{
+	char path[64], target[8];
+	const struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", a->pid);
+	DIR *dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		uint64_t tid;
+
+		if (parse_u64(entry->d_name, INT_MAX, &tid) < 0)
+			continue;
+		cleanup_fd int fd = -1;
+		if (open_task(a, (uint32_t)tid, &fd) == 0 &&
+		    readlinkat(fd, "exe", target, sizeof(target)) > 0) {
+			*ret_fd = fd_steal(&fd);
+			break;
+		}
+	}
+	closedir(dir);
+	return *ret_fd < 0 ? -ESRCH : 0;
+}
+
+/*
+ * Opens the victim: pidfd and /proc directory.  The directory is that of the crashing thread where the
+ * kernel names it (%I), else of any thread that has not exited.
+ * -ESRCH: no such process; -errno.
+ */
+int victim_open(struct victim *v, const struct arguments *a)
+{
+	int r = open_pidfd(v, a);
+
+	if (r == 0)
+		r = a->has_tid ? open_task(a, a->tid, &v->procfd) : open_any_task(a, &v->procfd);
+	if (r == -ENOENT)
+		r = -ESRCH;
+	return r < 0 ? r : check_alive(v);
+}
+
+static char *read_link(const struct victim *v, const char *name)
+{
+	char target[PATH_MAX + 16];
+	ssize_t n = readlinkat(v->procfd, name, target, sizeof(target) - 1);
+
+	if (n < 0 || check_alive(v) < 0)
+		return NULL;
+	target[n] = '\0';
+	return strdup(target);
+}
+
+/* The kernel writes " (deleted)" behind a file that was replaced: an upgraded daemon keeps its name. */
+static void strip_deleted(char *path)
+{
+	static const char mark[] = " (deleted)";
+	size_t len = path ? strlen(path) : 0;
+
+	if (len > sizeof(mark) - 1 && strcmp(path + len - (sizeof(mark) - 1), mark) == 0)
+		path[len - (sizeof(mark) - 1)] = '\0';
+}
+
+static void read_files(struct victim *v)
+{
+	for (int i = 0; i < VICTIM_FILE_COUNT; i++) {
+		struct victim_text *f = &v->files[i];
+		cleanup_fd int fd = openat(v->procfd, files[i].name, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || fd_read_some(fd, files[i].max, &f->data, &f->len) < 0)
+			continue;
+		if (check_alive(v) < 0) {
+			free(f->data);
+			*f = (struct victim_text){ NULL, 0 };
+		}
+	}
+	v->exe = read_link(v, "exe");
+	v->cwd = read_link(v, "cwd");
+	strip_deleted(v->exe);
+	strip_deleted(v->cwd);
+}
+
+static bool same4(const uint32_t ids[4], uint32_t id)
+{
+	return ids[0] == id && ids[1] == id && ids[2] == id && ids[3] == id;
+}
+
+static bool auxv_is_secure(const struct victim *v)
+{
+	cleanup_free char *auxv = NULL;
+	size_t len;
+	cleanup_fd int fd = openat(v->procfd, "auxv", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fd_read_some(fd, 4096, &auxv, &len) < 0 || check_alive(v) < 0 ||
+	       proc_auxv_is_secure(auxv, len);
+}
+
+/*
+ * Why the core must stay with the host's root: NULL, or the reason.  Where the kernel's word is missing
+ * (%d) the rest is asked; where identity is in doubt the answer is the cautious one.
+ */
+static const char *find_root_only(const struct victim *v, const struct arguments *a)
+{
+	const struct proc_status *s = &v->status;
+
+	if (a->has_dump_mode && a->dump_mode != 1)
+		return "the kernel marks the process as not dumpable (set-uid, file capabilities, "
+		       "unreadable program): dump mode is not 1";
+	if (s->tgid != a->pid)
+		return "/proc does not show the process that the kernel named";
+	if (s->core_dumping_known && !s->core_dumping)
+		return "/proc shows a process that is not dumping its core";
+	if (s->uid[0] != a->uid || s->gid[0] != a->gid)
+		return "uid or gid in /proc are not those that the kernel named";
+	if (!same4(s->uid, a->uid) || !same4(s->gid, a->gid))
+		return "real, effective, saved and file system ids differ";
+	if (!a->has_dump_mode && auxv_is_secure(v))
+		return "the program gained rights when it was started (AT_SECURE)";
+	return NULL;
+}
+
+static void no_plan(struct victim *v, const char *what, int error)
+{
+	if (asprintf(&v->no_plan, "%s of the crashed process: %s", what, strerror(-error)) < 0)
+		v->no_plan = NULL;
+}
+
+static void make_plan(struct victim *v)
+{
+	const struct proc_status *s = &v->status;
+	const char *what = "";
+	int r = enter_plan_pin(&v->plan, v->procfd, &what);
+
+	if (r == 0) {
+		what = "the life";
+		r = check_alive(v);
+	}
+	if (r < 0) {
+		no_plan(v, what, r);
+		enter_plan_close(&v->plan);
+		return;
+	}
+	v->plan.uid = s->uid[0];
+	v->plan.gid = s->gid[0];
+	v->plan.group_count = s->group_count;
+	memcpy(v->plan.groups, s->groups, sizeof(v->plan.groups));
+	memcpy(v->plan.caps, s->caps, sizeof(v->plan.caps));
+	v->has_plan = true;
+	v->is_init = v->plan.ns_fd[ENTER_NS_PID] >= 0 && s->innermost_pid == 1;
+}
+
+/*
+ * Reads all that is to be known, in the victim's time: its rights first.  Nothing here fails: what
+ * could not be read is missing, and then the core goes to root only, or is not handed over.
+ */
+void victim_snapshot(struct victim *v, const struct arguments *a)
+{
+	read_files(v);
+	if (!v->files[VICTIM_STATUS].data ||
+	    proc_status_parse(v->files[VICTIM_STATUS].data, &v->status) < 0) {
+		v->root_only = "/proc/PID/status could not be read";
+		return;
+	}
+	v->root_only = find_root_only(v, a);
+	if (!v->root_only)
+		make_plan(v);
+	if (!v->root_only && check_alive(v) < 0)
+		v->root_only = "the process went away while it was looked at";
+}
+
+/* A variable of the victim's environment (its own bytes, part of the snapshot), or NULL. */
+const char *victim_environ(const struct victim *v, const char *name)
+{
+	const struct victim_text *e = &v->files[VICTIM_ENVIRON];
+
+	return e->data ? proc_environ_get(e->data, e->len, name) : NULL;
+}
