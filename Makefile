@@ -24,8 +24,7 @@ WARNINGS := -Wall -Wextra -Wformat=2 -Wshadow -Wvla -Wundef -Wstrict-prototypes 
 	-Wmissing-prototypes -Wcast-qual -Wnull-dereference -Wconversion -Wno-sign-conversion
 HARDENING := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS   ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -Icommon -DCOREFERRY_VERSION='"$(VERSION)"' \
-	-DCOREFERRY_LIBEXEC_DIR='"$(LIBEXECDIR)"'
+CPPFLAGS += -D_GNU_SOURCE -Icommon -I$(BUILD)/generated
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) $(CFLAGS) \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
@@ -54,10 +53,21 @@ agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-
 	common/digest.o common/enter.o common/fd.o common/log.o common/parse.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/endpoint.o \
 	container-agent/upload.o
-server_OBJS := $(COMMON_BASE) $(COMMON_STORE) \
-	host-helper/server/main.o
+server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
+	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
+	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \
+	host-helper/server/pull.o host-helper/server/pull-wait.o host-helper/server/receive.o \
+	host-helper/server/receive-file.o host-helper/server/receive-headers.o \
+	host-helper/server/request.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) \
-	host-helper/cli/main.o
+	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
+	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \
+	host-helper/cli/cmd-status.o host-helper/cli/cmd-unregister.o \
+	host-helper/cli/core-export.o host-helper/cli/crash-lookup.o \
+	host-helper/cli/kernel-settings.o host-helper/cli/registration.o \
+	host-helper/cli/registration-line.o host-helper/cli/registration-state.o \
+	host-helper/cli/safe-path.o host-helper/cli/show.o host-helper/cli/store-directory.o \
+	host-helper/cli/store-usage.o
 
 PROGRAMS := $(BUILD)/coreferry-helper $(BUILD)/coreferry-agent $(BUILD)/coreferryd $(BUILD)/coreferry
 
@@ -80,12 +90,131 @@ $(BUILD)/coreferry: $(addprefix $(BUILD)/,$(cli_OBJS))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lzstd -ljansson -lnettle
 
-$(BUILD)/%.o: %.c
+# What depends on the options of this build; rewritten only when they change.
+BUILD_INFO := $(BUILD)/generated/build-info.h
+.PHONY: force
+$(BUILD_INFO): force
+	@mkdir -p $(@D)
+	@printf '#pragma once\n#define %s "%s"\n#define %s "%s"\n' COREFERRY_VERSION '$(VERSION)' \
+		COREFERRY_LIBEXEC_DIR '$(LIBEXECDIR)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/%.o: %.c | $(BUILD_INFO)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# --- man pages ---------------------------------------------------------------------------------
+
+MAN_SOURCES := $(wildcard docs/*.scd)
+MAN_PAGES   := $(patsubst docs/%.scd,$(BUILD)/man/%,$(MAN_SOURCES))
+
+.PHONY: man
+man: $(MAN_PAGES)
+all: man
+
+$(BUILD)/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	@echo "  MAN     $@"
+	$(Q)scdoc < $< > $@.new && mv $@.new $@
+
+# --- tests -------------------------------------------------------------------------------------
+
+# A unit test is linked with what it needs of everything but the programs' main().
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
+TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
+TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper
+
+$(BUILD)/tests/tested.a: $(addprefix $(BUILD)/,$(TESTED_OBJS))
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/tested.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ \
+		-lcmocka -lcurl -lmicrohttpd -lzstd -ljansson -lcap-ng -lnettle
+
+# The crashing programs are victims, not ours to harden: no sanitizer, frames that gdb can follow.
+$(BUILD)/tests/%-static: tests/programs/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O1 -g -static -pthread -o $@ $<
+
+$(BUILD)/tests/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O1 -g -fno-omit-frame-pointer -pthread -o $@ $<
+
+.PHONY: test-programs units check lint format demo
+test-programs: $(TEST_PROGRAMS) $(UNIT_TESTS)
+units: $(UNIT_TESTS)
+	@scripts/run-units $(UNIT_TESTS)
+
+# The packages are there before make looks for them: the build is a second make.
+check:
+	@scripts/check $(BUILD)
+
+lint:
+	@scripts/lint $(BUILD)
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+demo:
+	@scripts/install-deps build demo-$(ENGINE)
+	@$(MAKE) --no-print-directory all test-programs-demo
+	@scripts/demo --engine $(ENGINE) --build-dir $(BUILD)
+
+.PHONY: test-programs-demo
+test-programs-demo: $(TEST_PROGRAMS)
+
+# --- install: files only, no system state ------------------------------------------------------
+
+INSTALL := install
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -D -m 0755 $(BUILD)/coreferry-helper $(DESTDIR)$(LIBEXECDIR)/coreferry-helper
+	$(INSTALL) -D -m 0755 $(BUILD)/coreferry-agent $(DESTDIR)$(LIBEXECDIR)/coreferry-agent
+	$(INSTALL) -D -m 0755 $(BUILD)/coreferryd $(DESTDIR)$(SBINDIR)/coreferryd
+	$(INSTALL) -D -m 0755 $(BUILD)/coreferry $(DESTDIR)$(BINDIR)/coreferry
+	$(INSTALL) -d $(DESTDIR)$(SYSCONFDIR)/coreferry
+	[ -e $(DESTDIR)$(SYSCONFDIR)/coreferry/coreferry.conf ] || \
+		$(INSTALL) -m 0644 scripts/coreferry.conf $(DESTDIR)$(SYSCONFDIR)/coreferry/coreferry.conf
+	for page in $(notdir $(MAN_PAGES)); do \
+		$(INSTALL) -D -m 0644 $(BUILD)/man/$$page \
+			$(DESTDIR)$(MANDIR)/man$${page##*.}/$$page || exit 1; done
+	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
+	for unit in coreferryd.service coreferry-register.service; do \
+		sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' \
+			scripts/systemd/$$unit.in > $(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	$(INSTALL) -D -m 0644 scripts/systemd/coreferry.tmpfiles $(DESTDIR)$(TMPFILESDIR)/coreferry.conf
+	$(INSTALL) -D -m 0644 scripts/systemd/coreferry.sysusers $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
+
+# The configuration and the store stay: they are the operator's.
+uninstall:
+	rm -f $(DESTDIR)$(LIBEXECDIR)/coreferry-helper $(DESTDIR)$(LIBEXECDIR)/coreferry-agent \
+		$(DESTDIR)$(SBINDIR)/coreferryd $(DESTDIR)$(BINDIR)/coreferry \
+		$(DESTDIR)$(UNITDIR)/coreferryd.service \
+		$(DESTDIR)$(UNITDIR)/coreferry-register.service \
+		$(DESTDIR)$(TMPFILESDIR)/coreferry.conf $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
+	for page in $(notdir $(MAN_PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+
+.PHONY: help
+help:
+	@echo 'make all        the four programs and their man pages, in $(BUILD)/'
+	@echo 'make demo       (as root) the whole way of a crash, in a real container; ENGINE=docker: in Docker'
+	@echo 'make check      all tests; without root the unit tests'
+	@echo 'make lint       formatting and static analysis'
+	@echo 'make install    DESTDIR= PREFIX=$(PREFIX); uninstall undoes it'
+	@echo 'make format     clang-format over the whole tree'
+	@echo 'options         V=1, WERROR=1, SANITIZE=address,undefined'
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: objects
+objects: $(addprefix $(BUILD)/,$(sort $(helper_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
 
 .PHONY: clean
 clean:

@@ -6,7 +6,8 @@
  * file, the line and the way out, and stand in a buffer of the caller: this module does not log.
  *
  * The parser is our own because the host's file is read by root in the victim's time from a static
- * program: libconfuse reads "//" in a URL as a comment and expands the environment, inih cuts lines.
+ * program: libconfuse reads "//" in a URL as a comment and expands the environment, inih cuts
+ * lines.
  */
 #include "config.h"
 
@@ -182,8 +183,9 @@ static char *trim(char *s)
 }
 
 /*
- * Calls fn for every "key = value" of text (which is cut up on the way), all of them, whatever fails.
- * The first failure is returned, with "NAME:LINE: KEY: WHY" in error; -EINVAL for a line without '='.
+ * Calls fn for every "key = value" of text (which is cut up on the way), all of them, whatever
+ * fails. The first failure is returned, with "NAME:LINE: KEY: WHY" in error; -EINVAL for a line
+ * without '='.
  */
 int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 		 char error[CONFIG_ERROR_SIZE])
@@ -223,11 +225,10 @@ int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 }
 
 /*
- * Reads settings over those that are in config.  0, or the first failure, which error then tells; the
- * lines that could be understood are in force all the same.
+ * Reads settings over those that are in config.  0, or the first failure, which error then tells;
+ * the lines that could be understood are in force all the same.
  */
-int config_parse(struct config *config, const char *name, char *text,
-		 char error[CONFIG_ERROR_SIZE])
+int config_parse(struct config *config, const char *name, char *text, char error[CONFIG_ERROR_SIZE])
 {
 	return config_lines(name, text, set_key, config, error);
 }

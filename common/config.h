@@ -22,16 +22,16 @@ enum config_hold { CONFIG_HOLD_INIT, CONFIG_HOLD_ALWAYS, CONFIG_HOLD_NEVER };
 
 struct config {
 	char *store;
-	char *agent;	    /* path of coreferry-agent */
-	bool push;	    /* start the built-in agent */
-	char *url;	    /* where the agent pushes, unless the container says otherwise, or NULL */
+	char *agent; /* path of coreferry-agent */
+	bool push;   /* start the built-in agent */
+	char *url;   /* where the agent pushes, unless the container says otherwise, or NULL */
 	bool fallback_core; /* a core in the container's /tmp where nothing else could be done */
 	enum config_hold hold;
 	uint64_t hold_max_ms;
 	uint64_t push_timeout_ms;
 
 	/* coreferryd */
-	char *listen;				 /* ADDR:PORT or NULL */
+	char *listen;				  /* ADDR:PORT or NULL */
 	char *pull_match[CONFIG_PATTERN_MAX + 1]; /* globs of executables' basenames, then NULL */
 	uint64_t pull_window_ms;
 };

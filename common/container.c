@@ -61,8 +61,8 @@ static bool match_part(const char *part, size_t len, const char *parent, size_t 
 		const char *middle = part + prefix;
 		size_t middle_len = len - prefix - suffix;
 
-		if (s->has_name ? take_name(middle, middle_len, c) :
-				  take_id(middle, middle_len, c)) {
+		if (s->has_name ? take_name(middle, middle_len, c)
+				: take_id(middle, middle_len, c)) {
 			snprintf(c->runtime, sizeof(c->runtime), "%s", s->runtime);
 			return true;
 		}
@@ -103,8 +103,8 @@ static bool match_path(const char *path, struct container *c)
 }
 
 /*
- * Fills *ret_container from lines of "N:controllers:/path" (cgroups(7)); all "" where no line names a
- * container.  A line with an id is worth more than one with a name.
+ * Fills *ret_container from lines of "N:controllers:/path" (cgroups(7)); all "" where no line names
+ * a container.  A line with an id is worth more than one with a name.
  */
 void container_from_cgroup(const char *text, struct container *ret_container)
 {

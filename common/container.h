@@ -2,8 +2,8 @@
 /*
  * Which container a process is in, from the text of its /proc/PID/cgroup.  Pure.
  *
- * A container may name the cgroups below its own as it likes: an id is taken only where it is of the
- * engine's exact shape, and the outermost match of the most telling line wins.
+ * A container may name the cgroups below its own as it likes: an id is taken only where it is of
+ * the engine's exact shape, and the outermost match of the most telling line wins.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
 /*
  * The HTTP headers that tell what a core is.  Pure: a record in, names and values out.
  *
- * exe, comm, hostname and the container's name are the victim's, so every value is encoded here, and
- * nobody else writes such a header.
+ * exe, comm, hostname and the container's name are the victim's, so every value is encoded here,
+ * and nobody else writes such a header.
  */
 #include "core-headers.h"
 
@@ -44,7 +44,7 @@ const struct core_header_info core_headers[CORE_HEADER_COUNT] = {
 	[CORE_HEADER_OUTCOME] = { "X-Core-Outcome", "CORE_OUTCOME" },
 };
 
-/* The enum core_header of a header's name, in whatever case a peer wrote it, or -1: not one of ours. */
+/* The enum core_header of a name, in whatever case a peer wrote it; -1: not one of ours. */
 int core_header_find(const char *name)
 {
 	for (int i = 0; i < CORE_HEADER_COUNT; i++)
@@ -82,14 +82,15 @@ static int put_digests(const struct emitter *to, const struct crash *crash)
 	char header[DIGEST_HEADER_SIZE];
 	int r = put_text(to, CORE_HEADER_SHA256, crash->core_sha256);
 
-	if (r != 0 || !crash->core_sha256[0] || digest_hex_to_header(crash->core_sha256, header) < 0)
+	if (r != 0 || !crash->core_sha256[0] ||
+	    digest_hex_to_header(crash->core_sha256, header) < 0)
 		return r;
 	return to->fn(to->context, CORE_HEADER_REPR_DIGEST, header);
 }
 
 /*
  * Calls fn for every header of a crash whose raw core is the body: those of enum core_header, and
- * Repr-Digest.  What is not known is left out.  0, -ENOMEM, or what fn returned first that was not 0.
+ * Repr-Digest.  What is not known is left out.  0, -ENOMEM, or the first of fn's that was not 0.
  */
 int core_headers_for_each(const struct crash *crash, core_header_fn fn, void *context)
 {

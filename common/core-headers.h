@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP headers that tell what a core is: the server's answer to a pull has them, and the agent's
- * upload.  Pure.
+ * The HTTP headers that tell what a core is: the server's answer to a pull has them, and the
+ * agent's upload.  Pure.
  *
- * Every value is text_percent_encode()d: what a victim chose can neither end a header nor start one.
+ * Every value is text_percent_encode()d: what a victim chose can neither end nor start a header.
  */
 #pragma once
 
@@ -31,7 +31,7 @@ enum core_header {
 
 struct core_header_info {
 	const char *name;     /* to be sent exactly so: testenv's clients compare the case */
-	const char *variable; /* the agent's environment variable that holds the value, not encoded */
+	const char *variable; /* of the agent's environment: holds the value, not encoded */
 };
 
 extern const struct core_header_info core_headers[CORE_HEADER_COUNT];

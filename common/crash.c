@@ -3,7 +3,8 @@
  * The record of a crash, and its written form crash.json.  Pure.
  *
  * Its strings are the victim's; crash_from_json() also takes records that came over HTTP.  jansson
- * refuses bad UTF-8, duplicate keys and numbers out of range; what it gives is checked by type here.
+ * refuses bad UTF-8, duplicate keys and numbers out of range; what it gives is checked by type
+ * here.
  */
 #include "crash.h"
 
@@ -33,13 +34,20 @@ void crash_release(struct crash *crash)
 		free(*arg);
 	free(crash->cmdline);
 
-	char *strings[] = { crash->boot_id,	   crash->comm,
-			    crash->exe,		   crash->cwd,
-			    crash->hostname,	   crash->container_runtime,
-			    crash->container_id,   crash->container_name,
-			    crash->reason,	   crash->core_file,
-			    crash->capture_mode,   crash->delegate,
-			    crash->delegation_reason, crash->output,
+	char *strings[] = { crash->boot_id,
+			    crash->comm,
+			    crash->exe,
+			    crash->cwd,
+			    crash->hostname,
+			    crash->container_runtime,
+			    crash->container_id,
+			    crash->container_name,
+			    crash->reason,
+			    crash->core_file,
+			    crash->capture_mode,
+			    crash->delegate,
+			    crash->delegation_reason,
+			    crash->output,
 			    crash->fallback_core };
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		free(strings[i]);
@@ -69,8 +77,8 @@ static const char *const outcome_names[] = {
 };
 
 static const char *const delegation_names[] = {
-	[CRASH_DELEGATION_NONE] = "none",	[CRASH_DELEGATION_DONE] = "done",
-	[CRASH_DELEGATION_FAILED] = "failed",	[CRASH_DELEGATION_REFUSED] = "refused",
+	[CRASH_DELEGATION_NONE] = "none",     [CRASH_DELEGATION_DONE] = "done",
+	[CRASH_DELEGATION_FAILED] = "failed", [CRASH_DELEGATION_REFUSED] = "refused",
 	[CRASH_DELEGATION_ERROR] = "error",
 };
 
@@ -189,13 +197,14 @@ static json_t *delegation_to_json(const struct crash *c)
 {
 	json_t *o = json_object();
 
-	if (o && (put(o, "status", json_string(crash_delegation_name(c->delegation))) < 0 ||
-		  put_text(o, "delegate", c->delegate) < 0 ||
-		  put_text(o, "reason", c->delegation_reason) < 0 ||
-		  (c->exit_status >= 0 && put_u64(o, "exit_status", (uint64_t)c->exit_status) < 0) ||
-		  (c->term_signal > 0 && put_u64(o, "term_signal", (uint64_t)c->term_signal) < 0) ||
-		  put_text(o, "output", c->output) < 0 ||
-		  put_text(o, "fallback_core", c->fallback_core) < 0)) {
+	if (o &&
+	    (put(o, "status", json_string(crash_delegation_name(c->delegation))) < 0 ||
+	     put_text(o, "delegate", c->delegate) < 0 ||
+	     put_text(o, "reason", c->delegation_reason) < 0 ||
+	     (c->exit_status >= 0 && put_u64(o, "exit_status", (uint64_t)c->exit_status) < 0) ||
+	     (c->term_signal > 0 && put_u64(o, "term_signal", (uint64_t)c->term_signal) < 0) ||
+	     put_text(o, "output", c->output) < 0 ||
+	     put_text(o, "fallback_core", c->fallback_core) < 0)) {
 		json_decref(o);
 		return NULL;
 	}
@@ -216,8 +225,8 @@ static int crash_to_object(const struct crash *c, json_t *o)
 	    put_u64(o, "rlimit_core", c->rlimit_core) < 0 ||
 	    put(o, "root_only", json_boolean(c->root_only)) < 0 ||
 	    put_text(o, "comm", c->comm) < 0 || put_text(o, "exe", c->exe) < 0 ||
-	    put(o, "cmdline", cmdline_to_json(c->cmdline)) < 0 ||
-	    put_text(o, "cwd", c->cwd) < 0 || put_text(o, "hostname", c->hostname) < 0 ||
+	    put(o, "cmdline", cmdline_to_json(c->cmdline)) < 0 || put_text(o, "cwd", c->cwd) < 0 ||
+	    put_text(o, "hostname", c->hostname) < 0 ||
 	    put(o, "container", container_to_json(c)) < 0 ||
 	    put(o, "outcome", json_string(crash_outcome_name(c->outcome))) < 0 ||
 	    put_text(o, "reason", c->reason) < 0 || put(o, "core", core_to_json(c)) < 0 ||
@@ -234,7 +243,8 @@ int crash_to_json(const struct crash *crash, char **ret_text)
 	int r = object ? crash_to_object(crash, object) : -ENOMEM;
 
 	if (r == 0) {
-		cleanup_free char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+		cleanup_free char *text =
+			json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 
 		if (!text || asprintf(ret_text, "%s\n", text) < 0)
 			r = -ENOMEM;
@@ -245,7 +255,8 @@ int crash_to_json(const struct crash *crash, char **ret_text)
 
 /* --- reading --- */
 
-/* A text that is missing, or of another type, is "not known": newer and older records stay readable. */
+/* A text that is missing, or of another type, is "not known": newer and older records stay
+ * readable. */
 static int get_text(const json_t *object, const char *key, char **field)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -310,7 +321,7 @@ static int get_cmdline(const json_t *array, char ***field)
 	*field = calloc(count + 1, sizeof(char *));
 	if (!*field)
 		return -ENOMEM;
-	json_array_foreach(array, i, item) {
+	json_array_foreach (array, i, item) {
 		const char *text = json_string_value(item);
 
 		(*field)[i] = text_unescape(text ? text : "", NULL);
@@ -353,8 +364,7 @@ static int read_parts(const json_t *o, struct crash *c)
 	c->captured_bytes = get_u64(capture, "captured_bytes");
 	c->holes_bytes = get_u64(capture, "holes_bytes");
 
-	int status = get_word(delegation, "status", delegation_names,
-			      CRASH_DELEGATION_ERROR + 1);
+	int status = get_word(delegation, "status", delegation_names, CRASH_DELEGATION_ERROR + 1);
 	c->delegation = status < 0 ? CRASH_DELEGATION_NONE : (enum crash_delegation)status;
 	if (json_object_get(delegation, "exit_status"))
 		c->exit_status = (int32_t)(get_u32(delegation, "exit_status") & 0xff);

@@ -65,7 +65,8 @@ int digest_file(int fd, char hex[DIGEST_HEX_SIZE])
 	return 0;
 }
 
-/* "sha-256=:BASE64:" of 64 hexadecimal digits (RFC 9530, RFC 8941). 0, or -EINVAL: not such digits. */
+/* "sha-256=:BASE64:" of 64 hexadecimal digits (RFC 9530, RFC 8941). 0, or -EINVAL: not such digits.
+ */
 int digest_hex_to_header(const char *hex, char header[DIGEST_HEADER_SIZE])
 {
 	struct base16_decode_ctx ctx;
@@ -85,8 +86,8 @@ int digest_hex_to_header(const char *hex, char header[DIGEST_HEADER_SIZE])
 }
 
 /*
- * Finds sha-256 in the value of a Repr-Digest header (a dictionary: other algorithms may stand beside
- * it).  0, -ENOENT: no sha-256 there, -EINVAL: there, but not a digest.
+ * Finds sha-256 in the value of a Repr-Digest header (a dictionary: other algorithms may stand
+ * beside it).  0, -ENOENT: no sha-256 there, -EINVAL: there, but not a digest.
  */
 int digest_header_to_hex(const char *header, char hex[DIGEST_HEX_SIZE])
 {

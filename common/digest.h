@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 (nettle), and its two written forms: hexadecimal in records, base64 in HTTP's Repr-Digest.
- * Pure but for digest_file().
+ * SHA-256 (nettle), and its two written forms: hexadecimal in records, base64 in HTTP's
+ * Repr-Digest. Pure but for digest_file().
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DIGEST_HEX_SIZE	   (2 * SHA256_DIGEST_SIZE + 1)
+#define DIGEST_HEX_SIZE (2 * SHA256_DIGEST_SIZE + 1)
 /* "sha-256=:" + 44 characters of base64 + ":" + NUL */
 #define DIGEST_HEADER_SIZE 55
 

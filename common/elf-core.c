@@ -71,7 +71,8 @@ static int read_header(elf_core_read_fn read_fn, void *context, struct header *h
 	return h->phentsize == sizeof(Elf64_Phdr) ? 0 : -EINVAL;
 }
 
-/* With 65,535 or more program headers the number stands in the one section header, at the very end. */
+/* With 65,535 or more program headers the number stands in the one section header, at the very end.
+ */
 static int read_extended_count(elf_core_read_fn read_fn, void *context, struct header *h,
 			       uint64_t *end)
 {

@@ -2,8 +2,8 @@
 /*
  * How long a core ought to be, from its own headers.  Pure but for the reading through a callback.
  *
- * The headers are written by the kernel, but describe the victim's memory; a stream that someone else
- * made may hold anything.
+ * The headers are written by the kernel, but describe the victim's memory; a stream that someone
+ * else made may hold anything.
  */
 #pragma once
 

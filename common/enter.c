@@ -6,10 +6,11 @@
  * them is opened, no name is looked up, and no step is passed over: a failure ends the process that
  * called (its caller sees to that), and the core stays in the store.
  *
- * All namespaces but the user namespace are joined with the host's rights, for a container may share
- * some of them with others that its own user namespace has no say in.  Groups and ids are set before
- * the user namespace is joined: they are then the ones that the host knows, mapped or not, and
- * "setgroups=deny" does not stand in the way.  Joining it makes the capabilities relative to it.
+ * All namespaces but the user namespace are joined with the host's rights, for a container may
+ * share some of them with others that its own user namespace has no say in.  Groups and ids are set
+ * before the user namespace is joined: they are then the ones that the host knows, mapped or not,
+ * and "setgroups=deny" does not stand in the way.  Joining it makes the capabilities relative to
+ * it.
  */
 #include "enter.h"
 
@@ -33,10 +34,14 @@ static const struct {
 	const char *name;
 	int flag;
 } namespaces[ENTER_NS_COUNT] = {
-	[ENTER_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP }, [ENTER_NS_IPC] = { "ipc", CLONE_NEWIPC },
-	[ENTER_NS_UTS] = { "uts", CLONE_NEWUTS },	   [ENTER_NS_TIME] = { "time", 0x80 },
-	[ENTER_NS_NET] = { "net", CLONE_NEWNET },	   [ENTER_NS_PID] = { "pid", CLONE_NEWPID },
-	[ENTER_NS_MNT] = { "mnt", CLONE_NEWNS },	   [ENTER_NS_USER] = { "user", CLONE_NEWUSER },
+	[ENTER_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP },
+	[ENTER_NS_IPC] = { "ipc", CLONE_NEWIPC },
+	[ENTER_NS_UTS] = { "uts", CLONE_NEWUTS },
+	[ENTER_NS_TIME] = { "time", 0x80 },
+	[ENTER_NS_NET] = { "net", CLONE_NEWNET },
+	[ENTER_NS_PID] = { "pid", CLONE_NEWPID },
+	[ENTER_NS_MNT] = { "mnt", CLONE_NEWNS },
+	[ENTER_NS_USER] = { "user", CLONE_NEWUSER },
 };
 
 /* Its name in /proc/PID/ns. */
@@ -136,7 +141,8 @@ static int join_namespaces(const struct enter_plan *plan, bool pid_namespace,
 static int take_ids(const struct enter_plan *plan, enum enter_step *ret_step)
 {
 	*ret_step = ENTER_STEP_GROUPS;
-	/* Changing ids must not touch the capabilities yet: they are needed to join the user namespace. */
+	/* Changing ids must not touch the capabilities yet: they are needed to join the user
+	 * namespace. */
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
 		return -errno;
 	if (setgroups(plan->group_count, plan->groups) < 0)
@@ -238,11 +244,11 @@ static int verify(const struct enter_plan *plan)
 }
 
 /*
- * Enters and drops: afterwards the caller is in the victim's namespaces with the victim's ids, groups
- * and capabilities, undumpable and with no_new_privs.  The caller has one thread, has called
- * enter_prepare(), and ends itself when this fails.  pid_namespace: the caller's next child is born in
- * the victim's (setns(2) never moves the caller).  0; or -errno, and *ret_step tells in which step.
- * See: setns(2), user_namespaces(7), capabilities(7).
+ * Enters and drops: afterwards the caller is in the victim's namespaces with the victim's ids,
+ * groups and capabilities, undumpable and with no_new_privs.  The caller has one thread, has called
+ * enter_prepare(), and ends itself when this fails.  pid_namespace: the caller's next child is born
+ * in the victim's (setns(2) never moves the caller).  0; or -errno, and *ret_step tells in which
+ * step. See: setns(2), user_namespaces(7), capabilities(7).
  */
 int enter_apply(const struct enter_plan *plan, bool pid_namespace, enum enter_step *ret_step)
 {

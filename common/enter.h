@@ -3,9 +3,9 @@
  * Entering the victim's namespaces and taking on exactly its rights: the one place where that is
  * done, for the agent and for delegates alike.
  *
- * A plan is made while the victim is held, from descriptors that pin what it had; it is applied by a
- * process that is thrown away if any step fails.  Between the first and the last step nothing of the
- * container is opened, loaded or run.
+ * A plan is made while the victim is held, from descriptors that pin what it had; it is applied by
+ * a process that is thrown away if any step fails.  Between the first and the last step nothing of
+ * the container is opened, loaded or run.
  */
 #pragma once
 

@@ -61,7 +61,8 @@ int fd_pread_all(int fd, void *buf, size_t len, uint64_t offset)
 	return 0;
 }
 
-/* Reads until buf is full or the stream ends. Returns the bytes read (less than len: end), or -errno. */
+/* Reads until buf is full or the stream ends. Returns the bytes read (less than len: end), or
+ * -errno. */
 ssize_t fd_read_fill(int fd, void *buf, size_t len)
 {
 	size_t have = 0;
@@ -147,7 +148,8 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 	return 0;
 }
 
-/* Creates the new file `name` below dirfd (-EEXIST where there is one) and fills it. 0 or -errno. */
+/* Creates the new file `name` below dirfd (-EEXIST where there is one) and fills it. 0 or -errno.
+ */
 int file_create_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode)
 {
 	cleanup_fd int fd =
@@ -162,9 +164,9 @@ int file_create_at(int dirfd, const char *name, const void *data, size_t len, mo
 }
 
 /*
- * Puts a file in the place of `name` below dirfd by one rename: a reader sees the old or the new one
- * whole.  gid: who may read it besides us by the mode's group bits, or -1: our own group.
- * dirfd must be a directory that only we can write.  0 or -errno, and then the old one is still there.
+ * Puts a file in the place of `name` below dirfd by one rename: a reader sees the old or the new
+ * one whole.  gid: who may read it besides us by the mode's group bits, or -1: our own group. dirfd
+ * must be a directory that only we can write.  0 or -errno, and then the old one is still there.
  */
 int file_replace_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		    gid_t gid)

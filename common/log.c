@@ -3,8 +3,8 @@
  * Messages for the operator: on stderr, and, for a program that the kernel started, in the kernel's
  * log (where journald and dmesg find them).
  *
- * A message may hold bytes that someone else chose: it is escaped and cut here, so that it stays one
- * line of bounded length whatever they are.
+ * A message may hold bytes that someone else chose: it is escaped and cut here, so that it stays
+ * one line of bounded length whatever they are.
  */
 #include "log.h"
 
@@ -40,7 +40,8 @@ static void log_line(enum log_level level, const char *text)
 		return;
 	}
 
-	/* printk cuts a record at about 1,000 bytes; facility 3 (daemon) tells it from the kernel's own. */
+	/* printk cuts a record at about 1,000 bytes; facility 3 (daemon) tells it from the kernel's
+	 * own. */
 	int n = snprintf(line, sizeof(line), "<%d>%s[%d]: %.900s\n", 3 << 3 | (int)level,
 			 log_program, (int)getpid(), text);
 	cleanup_fd int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

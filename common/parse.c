@@ -100,7 +100,7 @@ static int parse_with_unit(const char *text, const struct unit *units, uint64_t 
 int parse_size(const char *text, uint64_t *ret_bytes)
 {
 	static const struct unit units[] = {
-		{ "", 1 },	    { "K", 1ULL << 10 }, { "M", 1ULL << 20 },
+		{ "", 1 },	     { "K", 1ULL << 10 }, { "M", 1ULL << 20 },
 		{ "G", 1ULL << 30 }, { "T", 1ULL << 40 }, { NULL, 0 },
 	};
 
@@ -111,7 +111,7 @@ int parse_size(const char *text, uint64_t *ret_bytes)
 int parse_duration_ms(const char *text, uint64_t *ret_ms)
 {
 	static const struct unit units[] = {
-		{ "", 1000 },	  { "ms", 1 },	     { "s", 1000 },
+		{ "", 1000 },	  { "ms", 1 },	    { "s", 1000 },
 		{ "min", 60000 }, { "h", 3600000 }, { NULL, 0 },
 	};
 

@@ -16,7 +16,8 @@
 #include "fd.h"
 #include "parse.h"
 
-/* Splits the numbers of a line; returns how many there were, or -ERANGE: more than max or not such. */
+/* Splits the numbers of a line; returns how many there were, or -ERANGE: more than max or not such.
+ */
 static int numbers(char *line, uint32_t *values, size_t max)
 {
 	char *save = NULL;
@@ -152,7 +153,8 @@ bool proc_auxv_is_secure(const void *data, size_t len)
 	Elf64_auxv_t wide;
 	Elf32_auxv_t narrow;
 
-	/* Pairs of 64 bits, or of 32 for a 32-bit program: types are small, so a large one tells. */
+	/* Pairs of 64 bits, or of 32 for a 32-bit program: types are small, so a large one tells.
+	 */
 	for (size_t i = 0; i + sizeof(wide) <= len; i += sizeof(wide)) {
 		memcpy(&wide, (const char *)data + i, sizeof(wide));
 		if (wide.a_type > 0xffff)

@@ -14,7 +14,7 @@
 
 struct proc_status {
 	uint32_t tgid, pid;
-	uint32_t innermost_pid; /* the process's pid in its own pid namespace */
+	uint32_t innermost_pid;	 /* the process's pid in its own pid namespace */
 	uint32_t uid[4], gid[4]; /* real, effective, saved, file system */
 	uint32_t group_count;
 	uint32_t groups[ENTER_GROUPS_MAX];

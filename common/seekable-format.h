@@ -10,8 +10,8 @@
 #define SEEKABLE_FRAME_RAW_MAX	 0x40000000U /* the format's limit */
 #define SEEKABLE_SKIPPABLE_MAGIC 0x184D2A5EU
 #define SEEKABLE_FOOTER_MAGIC	 0x8F92EAB1U
-#define SEEKABLE_HEADER_BYTES	 8 /* skippable magic, length */
-#define SEEKABLE_FOOTER_BYTES	 9 /* frame count, descriptor, magic */
-#define SEEKABLE_ENTRY_BYTES	 8 /* stored size, raw size */
+#define SEEKABLE_HEADER_BYTES	 8    /* skippable magic, length */
+#define SEEKABLE_FOOTER_BYTES	 9    /* frame count, descriptor, magic */
+#define SEEKABLE_ENTRY_BYTES	 8    /* stored size, raw size */
 #define SEEKABLE_CHECKSUM_FLAG	 0x80 /* descriptor: 4 bytes of checksum behind each entry */
 #define SEEKABLE_RESERVED_BITS	 0x7c /* descriptor: must be 0 */

@@ -213,7 +213,8 @@ static int close_frame(struct seekable_reader *r)
 	}
 }
 
-/* Unpacks 1 to len bytes at the decoder's position, within its frame. Returns the bytes, or -errno. */
+/* Unpacks 1 to len bytes at the decoder's position, within its frame. Returns the bytes, or -errno.
+ */
 static ssize_t decode(struct seekable_reader *r, void *buf, size_t len)
 {
 	uint64_t frame_left = r->frames[r->frame + 1].raw - r->position;
@@ -250,9 +251,9 @@ static ssize_t decode(struct seekable_reader *r, void *buf, size_t len)
 }
 
 /*
- * Reads up to len raw bytes at offset: as read(2), 0 at the end.  Reading on where the last call ended
- * costs no more than unpacking; elsewhere, unpacking from the start of one frame.
- * -EBADMSG: the file is damaged; -errno.
+ * Reads up to len raw bytes at offset: as read(2), 0 at the end.  Reading on where the last call
+ * ended costs no more than unpacking; elsewhere, unpacking from the start of one frame. -EBADMSG:
+ * the file is damaged; -errno.
  */
 ssize_t seekable_reader_pread(struct seekable_reader *r, void *buf, size_t len, uint64_t offset)
 {
@@ -262,7 +263,8 @@ ssize_t seekable_reader_pread(struct seekable_reader *r, void *buf, size_t len, 
 		uint64_t at = offset + done;
 		ssize_t n;
 
-		/* A frame that holds nothing is never the one of a byte: frame_of() takes the last. */
+		/* A frame that holds nothing is never the one of a byte: frame_of() takes the last.
+		 */
 		if (r->frame == r->frame_count || at < r->position ||
 		    at >= r->frames[r->frame + 1].raw)
 			open_frame(r, frame_of(r, at));

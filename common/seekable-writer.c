@@ -3,7 +3,8 @@
  * Writes the zstd seekable format: independent frames, then the table of them.
  *
  * The data is a core, so the attacker's; it is compressed, never looked at.  The file always ends
- * behind a whole frame: what does not fit the disk is taken back, so that what there is can be read.
+ * behind a whole frame: what does not fit the disk is taken back, so that what there is can be
+ * read.
  */
 #include <endian.h>
 #include <errno.h>
@@ -92,8 +93,8 @@ static int append(struct seekable_writer *w, const void *data, size_t len)
 }
 
 /*
- * Adds one frame of 1 to SEEKABLE_FRAME_BYTES bytes.  On -errno (-ENOSPC, -EFBIG, ...) the file is as
- * it was before.
+ * Adds one frame of 1 to SEEKABLE_FRAME_BYTES bytes.  On -errno (-ENOSPC, -EFBIG, ...) the file is
+ * as it was before.
  */
 int seekable_writer_add(struct seekable_writer *w, const void *data, size_t len)
 {

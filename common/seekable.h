@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The zstd seekable format: independent zstd frames, and a table of them in a skippable frame at the
- * end.  `zstd -d` reads it as any .zst; with the table any range can be read without what is before.
- * See: zstd's contrib/seekable_format/zstd_seekable_compression_format.md.
+ * The zstd seekable format: independent zstd frames, and a table of them in a skippable frame at
+ * the end.  `zstd -d` reads it as any .zst; with the table any range can be read without what is
+ * before. See: zstd's contrib/seekable_format/zstd_seekable_compression_format.md.
  *
  * The writer is used by root on its own data; the reader takes nothing in the file for granted.
  */

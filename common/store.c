@@ -94,8 +94,8 @@ int store_begin(const struct store *store, const char *id, int *ret_dirfd)
 	partial_name(id, name);
 	if (mkdirat(store->crashes_fd, name, 0700) < 0)
 		return -errno;
-	cleanup_fd int fd = openat(store->crashes_fd, name,
-				   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd =
+		openat(store->crashes_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	int r = store_own_file(store, fd, false);
@@ -240,7 +240,8 @@ int store_read_record(int dirfd, struct crash *ret_crash)
 	return r < 0 ? r : crash_from_json(text, len, ret_crash);
 }
 
-/* Writes crash.json, by one rename, for the store's readers. 0 or -errno, and then the old one stays. */
+/* Writes crash.json, by one rename, for the store's readers. 0 or -errno, and then the old one
+ * stays. */
 int store_write_record(const struct store *store, int dirfd, const struct crash *crash)
 {
 	cleanup_free char *text = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store: DIR/crashes/ID/ holds one crash each.  A crash is built in .ID.partial/ and published by
- * one rename, so whoever lists the store sees whole crashes only.
+ * The store: DIR/crashes/ID/ holds one crash each.  A crash is built in .ID.partial/ and published
+ * by one rename, so whoever lists the store sees whole crashes only.
  *
  * Only root writes here; what is read may still be damaged.  The names hold nothing that a victim
  * chose.

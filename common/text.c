@@ -3,7 +3,8 @@
  * Bytes that someone else chose, made fit for a record, a terminal, a log or an HTTP header, and
  * back.  Pure.
  *
- * The input is the attacker's, always: names with line ends, terminal escapes, quotes, invalid UTF-8.
+ * The input is the attacker's, always: names with line ends, terminal escapes, quotes, invalid
+ * UTF-8.
  */
 #include "text.h"
 
@@ -17,7 +18,8 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
-/* The length of the UTF-8 sequence at s (RFC 3629: shortest form, no surrogates), or 0: none there. */
+/* The length of the UTF-8 sequence at s (RFC 3629: shortest form, no surrogates), or 0: none there.
+ */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
 	uint32_t c;
@@ -52,9 +54,9 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 }
 
 /*
- * Text for people and for JSON: printable ASCII and UTF-8 stay, every other byte, and the backslash,
- * becomes \xNN.  So it can be printed anywhere, and text_unescape() gives the bytes back.
- * Returns a new string (free it), or NULL: no memory.
+ * Text for people and for JSON: printable ASCII and UTF-8 stay, every other byte, and the
+ * backslash, becomes \xNN.  So it can be printed anywhere, and text_unescape() gives the bytes
+ * back. Returns a new string (free it), or NULL: no memory.
  */
 char *text_escape(const char *bytes, size_t len)
 {

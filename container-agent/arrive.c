@@ -2,9 +2,10 @@
 /*
  * How the agent gets from the host into the container.
  *
- * Called as root, on the host, with every library loaded already.  The plan comes from the helper, our
- * own program.  Nothing of the container is opened before enter_apply() has returned; afterwards
- * nothing of the container is ever loaded as code: it would run beyond its pid namespace.
+ * Called as root, on the host, with every library loaded already.  The plan comes from the helper,
+ * our own program.  Nothing of the container is opened before enter_apply() has returned;
+ * afterwards nothing of the container is ever loaded as code: it would run beyond its pid
+ * namespace.
  */
 #include "arrive.h"
 
@@ -24,7 +25,7 @@ extern int __nss_configure_lookup(const char *dbname, const char *string);
 /* Names are looked up by what is built into glibc; other modules would be the container's files. */
 static int pin_name_service(void)
 {
-	static const char *const databases[] = { "passwd", "group",    "shadow",   "services",
+	static const char *const databases[] = { "passwd",   "group",	  "shadow", "services",
 						 "networks", "protocols", "ethers", "rpc" };
 
 	for (size_t i = 0; i < sizeof(databases) / sizeof(*databases); i++)

@@ -2,9 +2,9 @@
 /*
  * Where the core goes.
  *
- * The environment is the victim's, agent.conf the container's: both are the attacker's.  All that they
- * can bring about is a connection that the victim could have made itself: the agent has its rights
- * already, and takes no other scheme than http and https.
+ * The environment is the victim's, agent.conf the container's: both are the attacker's.  All that
+ * they can bring about is a connection that the victim could have made itself: the agent has its
+ * rights already, and takes no other scheme than http and https.
  */
 #include "endpoint.h"
 
@@ -27,7 +27,8 @@ static int set_key(void *context, const char *key, const char *value, char error
 	char **url = context;
 
 	if (strcmp(key, "url") != 0) {
-		snprintf(error, CONFIG_ERROR_SIZE, "unknown key; coreferry-agent(8) lists the known ones");
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "unknown key; coreferry-agent(8) lists the known ones");
 		return -ENOKEY;
 	}
 	char *copy = strdup(value);
@@ -38,7 +39,8 @@ static int set_key(void *context, const char *key, const char *value, char error
 	return 0;
 }
 
-/* Reads `url` of the container's agent.conf; *ret_url stays NULL where there is no file or no url. */
+/* Reads `url` of the container's agent.conf; *ret_url stays NULL where there is no file or no url.
+ */
 static int read_config(const char *path, bool must_exist, char **ret_url,
 		       char error[ENDPOINT_ERROR_SIZE])
 {
@@ -64,9 +66,9 @@ static int read_config(const char *path, bool must_exist, char **ret_url,
 }
 
 /*
- * Finds the URL to push below: the option, COREFERRY_URL, `url` of config_file (NULL: the container's
- * own, which need not be there), CORE_DEFAULT_URL (the host's configuration); the first that is set
- * counts.  *ret_url: free it.  -ENOENT: none is set; else -errno; error says why.
+ * Finds the URL to push below: the option, COREFERRY_URL, `url` of config_file (NULL: the
+ * container's own, which need not be there), CORE_DEFAULT_URL (the host's configuration); the first
+ * that is set counts.  *ret_url: free it.  -ENOENT: none is set; else -errno; error says why.
  */
 int endpoint_find(const char *option, const char *config_file, char **ret_url,
 		  char error[ENDPOINT_ERROR_SIZE])
@@ -84,10 +86,11 @@ int endpoint_find(const char *option, const char *config_file, char **ret_url,
 	if (!text || !*text)
 		text = getenv("CORE_DEFAULT_URL");
 	if (!text || !*text) {
-		snprintf(error, ENDPOINT_ERROR_SIZE,
-			 "no URL to push to: set COREFERRY_URL in the program's environment, or url "
-			 "in " PATH_AGENT_CONF " of the container, or url in the host's "
-			 PATH_CONFIG);
+		snprintf(
+			error, ENDPOINT_ERROR_SIZE,
+			"no URL to push to: set COREFERRY_URL in the program's environment, or url "
+			"in " PATH_AGENT_CONF
+			" of the container, or url in the host's " PATH_CONFIG);
 		return -ENOENT;
 	}
 	*ret_url = strdup(text);
@@ -109,8 +112,8 @@ static bool is_acceptable(const char *url)
 }
 
 /*
- * BASE/ID SUFFIX, with one slash between (free it).  NULL, and error says why: not http or https, or
- * characters that a URL to put things below cannot have.
+ * BASE/ID SUFFIX, with one slash between (free it).  NULL, and error says why: not http or https,
+ * or characters that a URL to put things below cannot have.
  */
 char *endpoint_make_url(const char *base, const char *id, const char *suffix,
 			char error[ENDPOINT_ERROR_SIZE])
@@ -122,7 +125,8 @@ char *endpoint_make_url(const char *base, const char *id, const char *suffix,
 		cleanup_free char *escaped = text_escape(base, strnlen(base, 100));
 
 		snprintf(error, ENDPOINT_ERROR_SIZE,
-			 "not a URL to push below: '%s': it must start with http:// or https://, and "
+			 "not a URL to push below: '%s': it must start with http:// or https://, "
+			 "and "
 			 "have no spaces, control characters, '?' or '#'",
 			 escaped ? escaped : "");
 		return NULL;

@@ -37,11 +37,13 @@ static void print_usage(FILE *to)
 {
 	fputs("usage: coreferry-agent [--url URL] [--config FILE]\n"
 	      "\n"
-	      "Uploads the core on stdin: PUT URL/ID.core.zst (or ID.core), with what CORE_* in the\n"
+	      "Uploads the core on stdin: PUT URL/ID.core.zst (or ID.core), with what CORE_* in "
+	      "the\n"
 	      "environment tells of it.  coreferry-helper starts it in the crashed process's\n"
 	      "container, with that process's rights.\n"
 	      "\n"
-	      "  --url URL      where to; else COREFERRY_URL, else url in the configuration, else the\n"
+	      "  --url URL      where to; else COREFERRY_URL, else url in the configuration, else "
+	      "the\n"
 	      "                 host's configuration (CORE_DEFAULT_URL)\n"
 	      "  --config FILE  instead of " PATH_AGENT_CONF "\n"
 	      "  --enter FD     for coreferry-helper only: how to enter the container\n"
@@ -49,7 +51,8 @@ static void print_usage(FILE *to)
 	      "  --version      the version\n"
 	      "\n"
 	      "Exit status: 0 delivered, 75 try again, 78 no URL or bad configuration, 77 not\n"
-	      "allowed or not trusted, 76 refused by the server, 65 no core.  See coreferry-agent(8).\n",
+	      "allowed or not trusted, 76 refused by the server, 65 no core.  See "
+	      "coreferry-agent(8).\n",
 	      to);
 }
 
@@ -57,9 +60,12 @@ static void print_usage(FILE *to)
 static int parse_options(int argc, char *argv[], struct options *o)
 {
 	static const struct option long_options[] = {
-		{ "url", required_argument, NULL, 'u' },   { "config", required_argument, NULL, 'c' },
-		{ "enter", required_argument, NULL, 'e' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },	   { NULL, 0, NULL, 0 },
+		{ "url", required_argument, NULL, 'u' },
+		{ "config", required_argument, NULL, 'c' },
+		{ "enter", required_argument, NULL, 'e' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t number;
 	int c;

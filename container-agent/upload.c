@@ -2,8 +2,9 @@
 /*
  * One HTTP PUT of what stands on stdin, with the headers that tell what it is.
  *
- * The server, its answers and the values of the headers may be the attacker's: values are encoded, the
- * answer is read to a bound and shown escaped, redirects are not followed, certificates are verified.
+ * The server, its answers and the values of the headers may be the attacker's: values are encoded,
+ * the answer is read to a bound and shown escaped, redirects are not followed, certificates are
+ * verified.
  */
 #include "upload.h"
 
@@ -17,27 +18,29 @@
 #include "digest.h"
 #include "fd.h"
 #include "log.h"
+#include "paths.h"
 #include "text.h"
 
-#define ANSWER_MAX	  512	 /* bytes of the answer that are kept, for the record */
+#define ANSWER_MAX	  512 /* bytes of the answer that are kept, for the record */
 #define UPLOAD_BUFFER	  (512L << 10)
 #define CONNECT_TIMEOUT_S 10L
 #define STALL_TIMEOUT_S	  60L /* with not one byte moving */
 #define CONTAINER_TRUST	  "/etc/ssl/certs/ca-certificates.crt"
 
 struct answer {
-	char text[ANSWER_MAX];
+	char text[ANSWER_MAX + 1]; /* its first line */
 	size_t len;
 };
 
 static size_t take_answer(char *data, size_t size, size_t count, void *context)
 {
 	struct answer *answer = context;
-	size_t len = size * count, room = sizeof(answer->text) - answer->len;
+	size_t len = size * count, room = ANSWER_MAX - answer->len;
 	size_t taken = len < room ? len : room;
 
 	memcpy(answer->text + answer->len, data, taken);
 	answer->len += taken;
+	answer->text[strcspn(answer->text, "\r\n")] = '\0';
 	return len;
 }
 
@@ -171,8 +174,7 @@ static int report(CURL *curl, const struct upload *u, CURLcode code, const char 
 	}
 	int exit_code = exit_code_of_status(status);
 	if (exit_code != EX_OK) {
-		log_error("PUT %s: the server answered %ld: %.*s", u->url, status,
-			  (int)answer->len, answer->text);
+		log_error("PUT %s: the server answered %ld: %s", u->url, status, answer->text);
 		return exit_code;
 	}
 	log_info("PUT %s: %lld bytes: %ld", u->url, (long long)sent, status);

@@ -22,9 +22,12 @@ struct number_option {
 };
 
 static const struct number_option number_options[] = {
-	{ 's', "signal (%s)", 128 },	       { 't', "time of the crash (%t)", INT64_MAX },
-	{ 'c', "RLIMIT_CORE (%c)", UINT64_MAX }, { 'd', "dump mode (%d)", 2 },
-	{ 'i', "thread id (%I)", INT32_MAX },  { 'F', "pidfd (%F)", INT32_MAX },
+	{ 's', "signal (%s)", 128 },
+	{ 't', "time of the crash (%t)", INT64_MAX },
+	{ 'c', "RLIMIT_CORE (%c)", UINT64_MAX },
+	{ 'd', "dump mode (%d)", 2 },
+	{ 'i', "thread id (%I)", INT32_MAX },
+	{ 'F', "pidfd (%F)", INT32_MAX },
 };
 
 static int bad_number(const char *what, const char *text, char error[ARGUMENTS_ERROR_SIZE])
@@ -97,8 +100,8 @@ static int parse_option(const char *text, struct arguments *a, char error[ARGUME
 }
 
 /*
- * Reads "[options] %P %u %g [delegate [args...]]".  -EINVAL, and error says what was wrong; what was
- * read before that stands in *ret_arguments (a->pid is 0 where it was not).
+ * Reads "[options] %P %u %g [delegate [args...]]".  -EINVAL, and error says what was wrong; what
+ * was read before that stands in *ret_arguments (a->pid is 0 where it was not).
  */
 int arguments_parse(int argc, char *const argv[], struct arguments *a,
 		    char error[ARGUMENTS_ERROR_SIZE])

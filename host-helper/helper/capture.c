@@ -29,8 +29,8 @@
 
 static enum capture_end end_of_error(int error)
 {
-	return error == -ENOSPC || error == -EDQUOT || error == -EFBIG ? CAPTURE_DISK_FULL :
-									 CAPTURE_ERROR;
+	return error == -ENOSPC || error == -EDQUOT || error == -EFBIG ? CAPTURE_DISK_FULL
+								       : CAPTURE_ERROR;
 }
 
 /* Takes frames back until there is room for the table and the record. */
@@ -63,15 +63,16 @@ static int copy_frames(int pipe_fd, struct seekable_writer *writer)
 }
 
 /*
- * Reads pipe_fd to its end into core_fd (a new file), in the zstd seekable format.  It never fails as a
- * whole: *ret_result tells how far it came.  The caller closes both.
+ * Reads pipe_fd to its end into core_fd (a new file), in the zstd seekable format.  It never fails
+ * as a whole: *ret_result tells how far it came.  The caller closes both.
  */
 void capture_pipe(int pipe_fd, int core_fd, struct capture_result *ret_result)
 {
 	struct seekable_writer *writer = NULL;
 	struct capture_result result = { CAPTURE_WHOLE, 0, 0, 0 };
 
-	(void)fcntl(pipe_fd, F_SETPIPE_SZ, (int)SEEKABLE_FRAME_BYTES); /* if it may, fewer switches */
+	(void)fcntl(pipe_fd, F_SETPIPE_SZ,
+		    (int)SEEKABLE_FRAME_BYTES); /* if it may, fewer switches */
 
 	int r = seekable_writer_new(core_fd, CAPTURE_LEVEL, &writer);
 	if (r == 0)
@@ -131,8 +132,8 @@ static void set_outcome(struct crash *crash, enum crash_outcome outcome, const c
 }
 
 /*
- * After the victim's release: says in the record what became of the core.  A file that holds nothing is
- * removed.
+ * After the victim's release: says in the record what became of the core.  A file that holds
+ * nothing is removed.
  */
 void capture_check(int dirfd, const struct capture_result *result, struct crash *crash)
 {
@@ -191,7 +192,8 @@ static int digest_raw(int dirfd, const char *name, char hex[DIGEST_HEX_SIZE])
 	return 0;
 }
 
-/* After the release: SHA-256 of the stored file and of the raw core, into the record if they can be had. */
+/* After the release: SHA-256 of the stored file and of the raw core, into the record if they can be
+ * had. */
 void capture_digests(int dirfd, struct crash *crash)
 {
 	char hex[DIGEST_HEX_SIZE];

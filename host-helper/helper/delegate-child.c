@@ -2,10 +2,10 @@
 /*
  * The child's side of a delegation.
  *
- * The agent is the host's own program: it is started here, on the host, as root, with an environment
- * of our names only, loads its libraries from the host, and enters and drops by itself (handed over:
- * the plan and its descriptors).  A program of the container is started only after this process has
- * entered and dropped; then it holds nothing of the host's but three pipes.
+ * The agent is the host's own program: it is started here, on the host, as root, with an
+ * environment of our names only, loads its libraries from the host, and enters and drops by itself
+ * (handed over: the plan and its descriptors).  A program of the container is started only after
+ * this process has entered and dropped; then it holds nothing of the host's but three pipes.
  */
 #include "delegate-child.h"
 
@@ -55,8 +55,8 @@ static int copy_agent(const char *path)
 	if (st.st_size > AGENT_BYTES_MAX)
 		return -EFBIG;
 
-	cleanup_fd int copy = memfd_create("coreferry-agent",
-					   MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	cleanup_fd int copy =
+		memfd_create("coreferry-agent", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (copy < 0 && errno == EINVAL) /* before Linux 6.3 */
 		copy = memfd_create("coreferry-agent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (copy < 0 && errno == EACCES) /* vm.memfd_noexec=2: the file itself, which is root's */
@@ -70,8 +70,7 @@ static int copy_agent(const char *path)
 			return n < 0 ? -errno : -EIO;
 		left -= n;
 	}
-	if (fcntl(copy, F_ADD_SEALS,
-		  F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		return -errno;
 	return fd_steal(&copy);
 }
@@ -81,7 +80,8 @@ static int keep_over_exec(int fd)
 	return fd < 0 || fcntl(fd, F_SETFD, 0) == 0 ? 0 : -errno;
 }
 
-/* Gives the plan's descriptors to the agent, and the plan itself through a pipe: its reading end. */
+/* Gives the plan's descriptors to the agent, and the plan itself through a pipe: its reading end.
+ */
 static int hand_over_plan(const struct enter_plan *plan)
 {
 	int fds[2];

@@ -21,9 +21,9 @@
 
 #include "fd.h"
 
-#define FEED_BYTES	 (256U << 10)
-#define TERM_TO_KILL_US	 2000000
-#define NEVER		 UINT64_MAX
+#define FEED_BYTES	(256U << 10)
+#define TERM_TO_KILL_US 2000000
+#define NEVER		UINT64_MAX
 
 struct report {
 	uint32_t step;
@@ -43,7 +43,8 @@ struct feeder {
 	size_t output_len;
 };
 
-/* In the child: tells the helper what failed.  (Nothing said, and the pipe closed: it was started.) */
+/* In the child: tells the helper what failed.  (Nothing said, and the pipe closed: it was started.)
+ */
 void delegate_report(int report_fd, enum enter_step step, int error)
 {
 	struct report report = { .step = step, .error = error };
@@ -237,9 +238,9 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 			    .out_fd = -1,
 			    .report_fd = -1,
 			    .deadline_us = now + run->timeout_ms * 1000,
-			    .hold_deadline_us = run->victim->pipe_fd < 0 ?
-							NEVER :
-							now + run->hold_max_ms * 1000 };
+			    .hold_deadline_us = run->victim->pipe_fd < 0
+							? NEVER
+							: now + run->hold_max_ms * 1000 };
 
 	*ret_result = (struct delegate_result){ .step = ENTER_STEP_PREPARE };
 	ret_result->output = calloc(1, DELEGATE_OUTPUT_MAX + 1);

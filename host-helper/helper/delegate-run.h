@@ -30,7 +30,7 @@ struct delegate_run {
 };
 
 struct delegate_result {
-	bool started;	      /* its program runs, or ran */
+	bool started; /* its program runs, or ran */
 	bool timed_out;
 	enum enter_step step; /* !started: what failed */
 	int error;	      /* !started: -errno */

@@ -61,12 +61,14 @@ static void set_ended(struct crash *crash, const struct delegate_result *result)
 	if (!result->started)
 		set_error(crash, result->step, result->error);
 	else if (result->timed_out)
-		set_result(crash, CRASH_DELEGATION_FAILED, "ended by coreferry: push_timeout is over");
+		set_result(crash, CRASH_DELEGATION_FAILED,
+			   "ended by coreferry: push_timeout is over");
 	else if (crash->exit_status == 0)
 		set_result(crash, CRASH_DELEGATION_DONE, NULL);
 	else if (crash->exit_status == EX_CONFIG && strcmp(crash->delegate, "agent") == 0)
-		set_result(crash, CRASH_DELEGATION_FAILED,
-			   "the agent has no URL to push to, or a configuration that it cannot use");
+		set_result(
+			crash, CRASH_DELEGATION_FAILED,
+			"the agent has no URL to push to, or a configuration that it cannot use");
 	else
 		set_result(crash, CRASH_DELEGATION_FAILED, NULL);
 }
@@ -178,8 +180,8 @@ bool delegate_wants_hold(const struct delegation *d)
 }
 
 /*
- * Hands the core over, and writes down in the record how that ended.  The victim, if it is still held,
- * is let go at the end, or when hold_max is over.
+ * Hands the core over, and writes down in the record how that ended.  The victim, if it is still
+ * held, is let go at the end, or when hold_max is over.
  */
 void delegate_core(const struct delegation *d)
 {

@@ -13,7 +13,8 @@
 struct delegation {
 	const struct arguments *arguments;
 	const struct config *config;
-	const char *config_error; /* nothing is handed over under a configuration in doubt; or NULL */
+	const char
+		*config_error; /* nothing is handed over under a configuration in doubt; or NULL */
 	struct victim *victim;
 	struct crash *crash;
 	int dirfd; /* the crash's directory */

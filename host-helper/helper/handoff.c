@@ -2,8 +2,8 @@
 /*
  * What an agent or delegate is told: its environment.  docs/PROTOCOL.md is the contract.
  *
- * Values may be the victim's bytes: they go back to where they came from, with its rights.  Names are
- * ours alone, so nothing of the victim's environment steers a program that starts on the host.
+ * Values may be the victim's bytes: they go back to where they came from, with its rights.  Names
+ * are ours alone, so nothing of the victim's environment steers a program that starts on the host.
  */
 #include "handoff.h"
 

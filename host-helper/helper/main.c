@@ -3,9 +3,9 @@
  * coreferry-helper: the kernel starts it for every crash, as root, with the core on stdin.
  * This file is the way of a crash: victim, record, capture, release, delegate.
  *
- * Its arguments are the kernel's; the core and all of /proc/PID are the victim's.  It must never lose a
- * crash without a word, hold a victim for longer than it has to, or do anything for the container with
- * more rights than the victim had.
+ * Its arguments are the kernel's; the core and all of /proc/PID are the victim's.  It must never
+ * lose a crash without a word, hold a victim for longer than it has to, or do anything for the
+ * container with more rights than the victim had.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,8 @@ static void print_usage(FILE *to)
 {
 	fputs("usage: coreferry-helper [options] PID UID GID [DELEGATE [ARGUMENT...]]\n"
 	      "\n"
-	      "The kernel starts this program for every crash, with the core on its stdin.  The line\n"
+	      "The kernel starts this program for every crash, with the core on its stdin.  The "
+	      "line\n"
 	      "in /proc/sys/kernel/core_pattern must look like this (at most 127 characters):\n"
 	      "\n"
 	      "  |" PATH_HELPER " " CORE_PATTERN_ARGUMENTS "\n"
@@ -103,7 +104,8 @@ struct run {
 	int dirfd; /* the crash's directory, or -1: there is none */
 };
 
-/* Where the configuration is in doubt the core is stored all the same, and nothing is handed over. */
+/* Where the configuration is in doubt the core is stored all the same, and nothing is handed over.
+ */
 static void load_config(struct run *run)
 {
 	const char *path = run->arguments.config_file ? run->arguments.config_file : PATH_CONFIG;
@@ -124,8 +126,7 @@ static int open_record(struct run *run)
 		r = record_begin(&run->store, &run->crash, &run->dirfd);
 	if (r < 0)
 		log_error("pid %u (%s) crashed: no record: %s: %s", run->crash.pid,
-			  run->crash.comm ? run->crash.comm : "?", run->config.store,
-			  strerror(-r));
+			  run->crash.comm ? run->crash.comm : "?", run->config.store, strerror(-r));
 	return r;
 }
 
@@ -183,7 +184,8 @@ static void handle_crash(struct run *run)
 
 	capture_core(run, &captured);
 	delegation.dirfd = run->dirfd;
-	/* The outcome is needed before it is known whether there is something to hold the victim for. */
+	/* The outcome is needed before it is known whether there is something to hold the victim
+	 * for. */
 	if (!run->victim.is_init && run->config.hold != CONFIG_HOLD_ALWAYS)
 		victim_release(&run->victim);
 	capture_check(run->dirfd, &captured, &run->crash);

@@ -2,8 +2,8 @@
 /*
  * The record of the crash: what is known of the victim, and its directory in the store.
  *
- * The strings are the victim's; they go into files under names of ours, escaped where the form wants
- * it (crash_to_json()), as they are where it does not (the copies of /proc files, xattrs).
+ * The strings are the victim's; they go into files under names of ours, escaped where the form
+ * wants it (crash_to_json()), as they are where it does not (the copies of /proc files, xattrs).
  */
 #include "record.h"
 
@@ -108,8 +108,8 @@ int record_fill(struct crash *crash, const struct arguments *a, const struct vic
 }
 
 /*
- * Makes the crash's directory and writes a first record.  It says what would be true if this were the
- * last thing to be done: so it is right whenever the helper is stopped.  0 or -errno.
+ * Makes the crash's directory and writes a first record.  It says what would be true if this were
+ * the last thing to be done: so it is right whenever the helper is stopped.  0 or -errno.
  */
 int record_begin(const struct store *store, struct crash *crash, int *ret_dirfd)
 {
@@ -157,8 +157,7 @@ void record_write_snapshot(const struct store *store, int dirfd, const struct vi
 			continue;
 		if (file_create_at(dirfd, kept[i].name, text->data, text->len, 0600) < 0)
 			continue;
-		cleanup_fd int fd =
-			openat(dirfd, kept[i].name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		cleanup_fd int fd = openat(dirfd, kept[i].name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd >= 0)
 			(void)store_own_file(store, fd, kept[i].secret || v->root_only != NULL);
 	}

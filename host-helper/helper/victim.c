@@ -27,10 +27,10 @@ static const struct {
 	const char *name;
 	size_t max; /* bytes: what is longer is cut there */
 } files[VICTIM_FILE_COUNT] = {
-	[VICTIM_MAPS] = { "maps", 16U << 20 },	   [VICTIM_ENVIRON] = { "environ", 1U << 20 },
-	[VICTIM_LIMITS] = { "limits", 64U << 10 }, [VICTIM_CGROUP] = { "cgroup", 64U << 10 },
+	[VICTIM_MAPS] = { "maps", 16U << 20 },		[VICTIM_ENVIRON] = { "environ", 1U << 20 },
+	[VICTIM_LIMITS] = { "limits", 64U << 10 },	[VICTIM_CGROUP] = { "cgroup", 64U << 10 },
 	[VICTIM_MOUNTINFO] = { "mountinfo", 4U << 20 }, [VICTIM_STATUS] = { "status", 1U << 20 },
-	[VICTIM_CMDLINE] = { "cmdline", 64U << 10 }, [VICTIM_COMM] = { "comm", 256 },
+	[VICTIM_CMDLINE] = { "cmdline", 64U << 10 },	[VICTIM_COMM] = { "comm", 256 },
 };
 
 /* CLOCK_MONOTONIC in µs. */
@@ -74,7 +74,8 @@ void victim_close(struct victim *v)
 	free(v->no_plan);
 }
 
-/* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's. */
+/* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's.
+ */
 static int check_alive(const struct victim *v)
 {
 	return pidfd_send_signal(v->pidfd, 0, NULL, 0) < 0 ? -errno : 0;
@@ -156,9 +157,9 @@ static int open_any_task(const struct arguments *a, int *ret_fd)
 }
 
 /*
- * Opens the victim: pidfd and /proc directory.  The directory is that of the crashing thread where the
- * kernel names it (%I), else of any thread that has not exited.
- * -ESRCH: no such process; -errno.
+ * Opens the victim: pidfd and /proc directory.  The directory is that of the crashing thread where
+ * the kernel names it (%I), else of any thread that has not exited. -ESRCH: no such process;
+ * -errno.
  */
 int victim_open(struct victim *v, const struct arguments *a)
 {
@@ -182,7 +183,8 @@ static char *read_link(const struct victim *v, const char *name)
 	return strdup(target);
 }
 
-/* The kernel writes " (deleted)" behind a file that was replaced: an upgraded daemon keeps its name. */
+/* The kernel writes " (deleted)" behind a file that was replaced: an upgraded daemon keeps its
+ * name. */
 static void strip_deleted(char *path)
 {
 	static const char mark[] = " (deleted)";
@@ -227,7 +229,8 @@ static bool auxv_is_secure(const struct victim *v)
 }
 
 /*
- * Why the core must stay with the host's root: NULL, or the reason.  Where the kernel's word is missing
+ * Why the core must stay with the host's root: NULL, or the reason.  Where the kernel's word is
+ * missing
  * (%d) the rest is asked; where identity is in doubt the answer is the cautious one.
  */
 static const char *find_root_only(const struct victim *v, const struct arguments *a)
@@ -245,7 +248,8 @@ static const char *find_root_only(const struct victim *v, const struct arguments
 		return "uid or gid in /proc are not those that the kernel named";
 	if (!same4(s->uid, a->uid) || !same4(s->gid, a->gid))
 		return "real, effective, saved and file system ids differ";
-	if (!a->has_dump_mode && auxv_is_secure(v))
+	/* Under fs.suid_dumpable=1 the dump mode is 1 for such a program too. */
+	if (auxv_is_secure(v))
 		return "the program gained rights when it was started (AT_SECURE)";
 	return NULL;
 }

@@ -2,8 +2,9 @@
 /*
  * The crashed process: who it is, what it may, and a hold on it.
  *
- * Everything is read while the kernel keeps it (as long as the pipe is open), through one descriptor
- * of its /proc directory, and the pidfd is asked after each read whether it is still the same.
+ * Everything is read while the kernel keeps it (as long as the pipe is open), through one
+ * descriptor of its /proc directory, and the pidfd is asked after each read whether it is still the
+ * same.
  */
 #pragma once
 
