@@ -42,7 +42,7 @@ void digest_finish_hex(struct sha256_ctx *ctx, char hex[DIGEST_HEX_SIZE])
 int digest_file(int fd, char hex[DIGEST_HEX_SIZE])
 {
 	struct sha256_ctx ctx;
-	size_t size = 256 * 1024;
+	size_t size = 256UL * 1024;
 	cleanup_free char *buf = malloc(size);
 	off_t offset = 0;
 

@@ -124,7 +124,7 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 	cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	cleanup_free char *data = NULL;
 	struct stat st;
-	size_t len;
+	size_t len = 0;
 	char extra;
 
 	if (fd < 0)

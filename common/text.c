@@ -104,9 +104,11 @@ char *text_unescape(const char *text, size_t *ret_len)
 	if (!out)
 		return NULL;
 	while (*text) {
-		if (text[0] == '\\' && text[1] == 'x' && hex_value(text[2]) >= 0 &&
-		    hex_value(text[3]) >= 0) {
-			out[o++] = (char)(hex_value(text[2]) << 4 | hex_value(text[3]));
+		int high = text[0] == '\\' && text[1] == 'x' ? hex_value(text[2]) : -1;
+		int low = high < 0 ? -1 : hex_value(text[3]);
+
+		if (low >= 0) {
+			out[o++] = (char)(high << 4 | low);
 			text += 4;
 		} else {
 			out[o++] = *text++;

@@ -33,12 +33,12 @@ static const struct number_option number_options[] = {
 static int bad_number(const char *what, const char *text, char error[ARGUMENTS_ERROR_SIZE])
 {
 	char escaped[40 + 1];
-	size_t o = 0;
+	size_t len = strnlen(text, sizeof(escaped) - 1);
 
 	/* The message goes to a terminal or a log. */
-	for (size_t i = 0; text[i] && i < 40; i++)
-		escaped[o++] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
-	escaped[o] = '\0';
+	for (size_t i = 0; i < len; i++)
+		escaped[i] = text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?';
+	escaped[len] = '\0';
 	snprintf(error, ARGUMENTS_ERROR_SIZE, "%s: not a number that fits: '%s'", what, escaped);
 	return -EINVAL;
 }

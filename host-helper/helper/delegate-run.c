@@ -137,7 +137,7 @@ static void feed(struct feeder *f)
 
 static void take_output(struct feeder *f)
 {
-	char drop[4096];
+	char drop[4096] = "";
 
 	for (int i = 0; i < 16; i++) {
 		size_t room = DELEGATE_OUTPUT_MAX - f->output_len;

@@ -16,7 +16,7 @@
 
 #include "fd.h"
 
-#define BLOCK_BYTES 4096
+#define BLOCK_BYTES 4096UL
 #define COPY_BYTES  (64 * BLOCK_BYTES)
 
 static int write_sparse(int fd, const char *buf, size_t len, off_t offset)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A short answer to a request.
+ *
+ * Its text goes to whoever asked: it never holds anything of another peer's, or a path of the host.
+ */
+#include "answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Makes an answer of one line of plain text (printf(3) style, without the line's end). */
+void answer_set(struct answer *answer, unsigned status, const char *format, ...)
+{
+	va_list args;
+
+	*answer = (struct answer){ .status = status, .type = "text/plain; charset=utf-8" };
+	va_start(args, format);
+	vsnprintf(answer->text, sizeof(answer->text) - 1, format, args);
+	va_end(args);
+	answer->text[strlen(answer->text)] = '\n'; /* there is room for it and a NUL */
+}
+
+/* Queues it. MHD_NO: the connection must end (no memory). */
+enum MHD_Result answer_send(const struct answer *answer, struct MHD_Connection *mhd)
+{
+	char text[ANSWER_TEXT_SIZE];
+
+	memcpy(text, answer->text, sizeof(text));
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_COPY);
+	if (!response)
+		return MHD_NO;
+	enum MHD_Result r =
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+	if (r == MHD_YES)
+		r = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (r == MHD_YES)
+		r = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (r == MHD_YES && answer->header)
+		r = MHD_add_response_header(response, answer->header, answer->value);
+	if (r == MHD_YES)
+		r = MHD_queue_response(mhd, answer->status, response);
+	MHD_destroy_response(response);
+	return r;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The limits that exist because whoever reaches the port may be hostile, each with its reason.
+ */
+#pragma once
+
+/* Unpacking and writing block the worker that does it: enough of them that some are always free. */
+#define LIMIT_THREADS 8
+
+/* Idle connections are cheap (a descriptor, some KiB), but not free; a busy one has 3 descriptors.
+ */
+#define LIMIT_CONNECTIONS    1024
+#define LIMIT_CONNECTION_FDS 3
+#define LIMIT_OTHER_FDS	     64
+/* One peer must not take all of them from its neighbours. */
+#define LIMIT_CONNECTIONS_PER_IP 256
+
+/* For one request's headers, and its read and write buffers. */
+#define LIMIT_CONNECTION_MEMORY (256U << 10)
+
+/* A connection that says nothing at all, or whose headers come drop by drop, ends after this. */
+#define LIMIT_IDLE_S	30
+#define LIMIT_HEADER_MS 30000
+/* A body may take as long as it is big, but it must move: 4 KiB/s, looked at once a minute. */
+#define LIMIT_WINDOW_MS	   60000
+#define LIMIT_WINDOW_BYTES (240U << 10)
+
+/* The rest of a body that we refused is read up to this, so that its sender gets to see why. */
+#define LIMIT_REFUSED_BODY (64U << 20)
+
+/* A pull waits this long for a capture under way.  Clients have no timeout, and one thread. */
+#define LIMIT_PULL_WAIT_MS 2000
+#define LIMIT_PULL_POLL_MS 20
+/* A capture that is older was cut off: nobody waits for it.  Nor for one long without a record. */
+#define LIMIT_CAPTURE_AGE_MS 600000
+#define LIMIT_NO_RECORD_MS   2000
+
+/* The most that one upload may unpack to, whatever its headers say (a zstd bomb; a sparse core has
+   an honest ratio of 20,000, so the ratio says nothing). */
+#define LIMIT_RAW_BYTES (1ULL << 40)
+/* What a zstd frame may make us allocate: levels up to 19 ask for 8 MiB, our own frames for 1. */
+#define LIMIT_WINDOW_LOG 23
+#define LIMIT_UPLOADS	 256
+/* Unpack so much, then let the worker's other connections have their turn. */
+#define LIMIT_UNPACK_AT_ONCE (16U << 20)
+/* Uploads leave so much of the disk free for others: 256 MiB, or a twentieth of a small disk. */
+#define LIMIT_KEEP_FREE	     (256ULL << 20)
+#define LIMIT_KEEP_FREE_PART 20
+
+/* On SIGTERM, requests that are under way have this long to end. */
+#define LIMIT_SHUTDOWN_MS 3000

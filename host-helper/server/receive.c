@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The receiver: a PUT of a core becomes a crash in the directory of --receive, which has the layout
+ * of a store's crashes.
+ *
+ * All that comes in is the peer's.  Names are made of a checked crash id and of constants, below
+ * one directory descriptor; a crash is visible when it is whole, by one rename, or never.
+ */
+#include "receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "limits.h"
+#include "log.h"
+#include "receive-file.h"
+#include "receive-headers.h"
+
+struct receive {
+	struct server *server;
+	struct receive_headers headers;
+	int dirfd;		     /* .ID.partial, or -1 */
+	int core_fd;		     /* the core in it, or -1 */
+	bool compare;		     /* the crash is there already: see whether it is the same */
+	char there[DIGEST_HEX_SIZE]; /* its raw digest then */
+	struct receive_file *file;
+};
+
+/* --- the directory --- */
+
+/*
+ * Opens the directory to receive into, and takes it for this process.  -EWOULDBLOCK: another server
+ * receives into it; -EPERM: anybody could put things into it; -errno.
+ */
+int receive_open(const char *path, struct store *ret_received)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
+		return -EPERM;
+	/* Held as long as we live: what another server receives now must not look like left over.
+	 */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	ret_received->gid = st.st_gid;
+	ret_received->crashes_fd = fd_steal(&fd);
+	return 0;
+}
+
+/* Removes .ID.partial and what we may have put into it. */
+static void discard(const struct store *received, const char *id)
+{
+	static const char *const files[] = { CRASH_CORE_RAW_NAME, CRASH_JSON_NAME,
+					     "." CRASH_JSON_NAME ".new" };
+	cleanup_fd int dirfd = -1;
+	char name[CRASH_ID_SIZE + sizeof("..partial")];
+
+	if (store_open_partial(received, id, &dirfd) < 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		(void)unlinkat(dirfd, files[i], 0);
+	snprintf(name, sizeof(name), ".%s.partial", id);
+	if (unlinkat(received->crashes_fd, name, AT_REMOVEDIR) < 0)
+		log_warning("%s of the received cores cannot be removed: %s", name,
+			    strerror(errno));
+}
+
+/*
+ * Checks that we, as we are now, can write there, and removes what a server that was killed left
+ * over.  0 or -errno.
+ */
+int receive_prepare(const struct store *received)
+{
+	cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL;
+	size_t count = 0;
+
+	if (faccessat(received->crashes_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+		return -errno;
+	int r = store_list_partial(received, &ids, &count);
+	for (size_t i = 0; i < count; i++)
+		discard(received, ids[i]);
+	return r;
+}
+
+/* --- errors, as the peer is told --- */
+
+static void answer_error(const struct receive *receive, int error, struct answer *answer)
+{
+	switch (error) {
+	case -EBADMSG:
+		answer_set(answer, MHD_HTTP_BAD_REQUEST,
+			   "the body is not zstd, is damaged, or ends in the middle");
+		return;
+	case -ENODATA:
+		answer_set(answer, MHD_HTTP_BAD_REQUEST, "there is no core in the body");
+		return;
+	case -EOVERFLOW:
+		answer_set(answer, MHD_HTTP_BAD_REQUEST,
+			   "the zstd frames want a window of more than %u MiB",
+			   (1U << LIMIT_WINDOW_LOG) >> 20);
+		return;
+	case -EMSGSIZE:
+		if (receive->headers.seen & 1U << CORE_HEADER_SIZE)
+			answer_set(answer, MHD_HTTP_BAD_REQUEST,
+				   "the core is larger than X-Core-Size says");
+		else
+			answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
+				   "the core is larger than %llu bytes", LIMIT_RAW_BYTES);
+		return;
+	case -ENOSPC:
+	case -EDQUOT:
+		answer_set(answer, MHD_HTTP_INSUFFICIENT_STORAGE, "the disk is full");
+		log_error("crash %s: not received: the disk is full", receive->headers.crash.id);
+		return;
+	default:
+		answer_set(answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "it cannot be stored");
+		log_error("crash %s: cannot be received: %s", receive->headers.crash.id,
+			  strerror(-error));
+	}
+}
+
+static void answer_retry(struct answer *answer, unsigned status, const char *text)
+{
+	answer_set(answer, status, "%s", text);
+	answer->header = MHD_HTTP_HEADER_RETRY_AFTER;
+	answer->value = "5";
+}
+
+static void answer_stored(const struct receive *receive, unsigned status, uint64_t size,
+			  const char *sha256, struct answer *answer)
+{
+	answer_set(answer, status, "{\"id\":\"%s\",\"size\":%" PRIu64 ",\"sha256\":\"%s\"}",
+		   receive->headers.crash.id, size, sha256);
+	answer->type = "application/json";
+}
+
+static void answer_other(struct answer *answer)
+{
+	answer_set(answer, MHD_HTTP_CONFLICT, "another core is there under this id");
+}
+
+/* --- the start --- */
+
+struct header_reader {
+	struct receive_headers *headers;
+	char why[RECEIVE_WHY_SIZE];
+	int error;
+};
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
+				   size_t name_len, const char *value, size_t value_len)
+{
+	struct header_reader *reader = context;
+
+	(void)kind;
+	/* A NUL would hide what stands behind it. */
+	if (!value || strlen(name) != name_len || strlen(value) != value_len) {
+		snprintf(reader->why, sizeof(reader->why), "a header is not a text");
+		reader->error = -EINVAL;
+	} else {
+		reader->error = receive_headers_take(reader->headers, name, value, reader->why);
+	}
+	return reader->error < 0 ? MHD_NO : MHD_YES;
+}
+
+static int read_headers(struct receive *receive, struct MHD_Connection *mhd, const char *id,
+			struct answer *refusal)
+{
+	struct header_reader reader = { .headers = &receive->headers };
+	int r = receive_headers_init(&receive->headers, id);
+
+	if (r == 0) {
+		MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, read_header, &reader);
+		r = reader.error;
+	}
+	if (r == -EINVAL)
+		answer_set(refusal, MHD_HTTP_BAD_REQUEST, "%s", reader.why);
+	else if (r < 0)
+		answer_error(receive, r, refusal);
+	else if (receive->headers.size > LIMIT_RAW_BYTES)
+		answer_set(refusal, MHD_HTTP_CONTENT_TOO_LARGE,
+			   "X-Core-Size is more than %llu bytes", LIMIT_RAW_BYTES);
+	return refusal->status != 0 ? -EINVAL : 0;
+}
+
+/* The crash is there already. -EALREADY: answered, from what the headers say. */
+static int begin_comparing(struct receive *receive, int there_fd, struct answer *answer)
+{
+	cleanup_crash struct crash crash;
+	const char *announced = receive->headers.raw_sha256;
+
+	crash_init(&crash);
+	if (store_read_record(there_fd, &crash) < 0 || !crash.core_sha256[0] ||
+	    (*announced && strcmp(announced, crash.core_sha256) != 0)) {
+		answer_other(answer);
+		return -EALREADY;
+	}
+	if (*announced) {
+		answer_stored(receive, MHD_HTTP_OK, crash.core_size, crash.core_sha256, answer);
+		return -EALREADY;
+	}
+	memcpy(receive->there, crash.core_sha256, sizeof(receive->there));
+	receive->compare = true;
+	return 0;
+}
+
+static int begin_storing(struct receive *receive)
+{
+	receive->core_fd = openat(receive->dirfd, CRASH_CORE_RAW_NAME,
+				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (receive->core_fd < 0)
+		return -errno;
+	return store_own_file(&receive->server->received, receive->core_fd, false);
+}
+
+static void abandon(struct receive *receive)
+{
+	receive_file_free(&receive->file);
+	fd_close(&receive->core_fd);
+	if (receive->dirfd < 0)
+		return;
+	fd_close(&receive->dirfd);
+	discard(&receive->server->received, receive->headers.crash.id);
+}
+
+static void begin(struct receive *receive, bool zst, struct answer *refusal)
+{
+	const struct store *received = &receive->server->received;
+	const char *id = receive->headers.crash.id;
+	cleanup_fd int there_fd = -1;
+	uint64_t raw_max = receive->headers.seen & 1U << CORE_HEADER_SIZE ? receive->headers.size
+									  : LIMIT_RAW_BYTES;
+
+	/* The directory is also the lock: whoever has made it is the only one to publish this id.
+	 */
+	int r = store_begin(received, id, &receive->dirfd);
+	if (r == -EEXIST) {
+		answer_retry(refusal, MHD_HTTP_CONFLICT, "this core is being received already");
+		return;
+	}
+	if (r == 0) {
+		r = store_open_crash(received, id, &there_fd);
+		if (r == 0) {
+			abandon(receive);
+			r = begin_comparing(receive, there_fd, refusal);
+		} else if (r == -ENOENT) {
+			r = begin_storing(receive);
+		}
+	}
+	if (r == 0)
+		r = receive_file_new(receive->core_fd, zst, raw_max, &receive->file);
+	if (r < 0 && r != -EALREADY)
+		answer_error(receive, r, refusal);
+}
+
+/*
+ * Begins to receive the core of the crash `id` (checked), whose headers the connection has.
+ * NULL: refused, or nothing is left to do; refusal then tells the peer.
+ */
+struct receive *receive_begin(struct server *server, struct MHD_Connection *mhd, const char *id,
+			      bool zst, struct answer *refusal)
+{
+	struct receive *receive = calloc(1, sizeof(*receive));
+
+	if (!receive) {
+		answer_set(refusal, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory");
+		return NULL;
+	}
+	receive->server = server;
+	receive->dirfd = receive->core_fd = -1;
+	if (atomic_fetch_add(&server->uploads, 1) >= LIMIT_UPLOADS)
+		answer_retry(refusal, MHD_HTTP_SERVICE_UNAVAILABLE, "too many uploads at once");
+	else if (read_headers(receive, mhd, id, refusal) == 0)
+		begin(receive, zst, refusal);
+	if (refusal->status != 0)
+		receive_free(&receive);
+	return receive;
+}
+
+/*
+ * Takes *len bytes of the body, and tells in *len how many it left for later.  If there is a
+ * refusal afterwards, the upload is over and what was stored of it is gone.
+ */
+void receive_take(struct receive *receive, const char *data, size_t *len, struct answer *refusal)
+{
+	int r = receive_file_take(receive->file, data, len);
+
+	if (r == 0)
+		return;
+	answer_error(receive, r, refusal);
+	abandon(receive);
+	*len = 0;
+}
+
+/* --- the end --- */
+
+/* Is it what the headers said? */
+static bool check(const struct receive *receive, const struct receive_result *result,
+		  struct answer *refusal)
+{
+	const struct receive_headers *headers = &receive->headers;
+
+	if (headers->body_sha256[0] && strcmp(headers->body_sha256, result->body_sha256) != 0)
+		answer_set(refusal, MHD_HTTP_BAD_REQUEST,
+			   "Repr-Digest: the body that came has another digest");
+	else if (headers->seen & 1U << CORE_HEADER_SIZE && headers->size != result->raw_size)
+		answer_set(refusal, MHD_HTTP_BAD_REQUEST,
+			   "X-Core-Size: the core that came has %" PRIu64 " bytes",
+			   result->raw_size);
+	else if (headers->raw_sha256[0] && strcmp(headers->raw_sha256, result->raw_sha256) != 0)
+		answer_set(refusal, MHD_HTTP_BAD_REQUEST,
+			   "X-Core-Sha256: the core that came has another digest");
+	return refusal->status == 0;
+}
+
+static int sync_record(int dirfd)
+{
+	cleanup_fd int fd = openat(dirfd, CRASH_JSON_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 || fsync(dirfd) < 0 ? -errno : 0;
+}
+
+/* Whoever hears 201 may forget its copy, so all is on the disk before. */
+static int publish(struct receive *receive, const struct receive_result *result)
+{
+	const struct store *received = &receive->server->received;
+	struct crash *crash = &receive->headers.crash;
+
+	crash->core_size = crash->stored_size = result->raw_size;
+	memcpy(crash->core_sha256, result->raw_sha256, sizeof(crash->core_sha256));
+	memcpy(crash->stored_sha256, result->raw_sha256, sizeof(crash->stored_sha256));
+	crash->published_us = clock_now_us();
+	int r = crash_set_string(&crash->core_file, CRASH_CORE_RAW_NAME);
+	if (r == 0)
+		r = store_write_record(received, receive->dirfd, crash);
+	if (r == 0)
+		r = sync_record(receive->dirfd);
+	if (r == 0)
+		r = store_publish(received, crash->id);
+	if (r < 0)
+		return r;
+	fd_close(&receive->dirfd);
+	return fsync(received->crashes_fd) < 0 ? -errno : 0;
+}
+
+/* The body is complete: checks it, and publishes the crash. The answer tells which. */
+void receive_end(struct receive *receive, struct answer *answer)
+{
+	struct receive_result result;
+	int r = receive_file_finish(receive->file, &result);
+
+	if (r == 0 && check(receive, &result, answer)) {
+		if (receive->compare && strcmp(receive->there, result.raw_sha256) == 0) {
+			answer_stored(receive, MHD_HTTP_OK, result.raw_size, result.raw_sha256,
+				      answer);
+		} else if (receive->compare) {
+			answer_other(answer);
+		} else {
+			r = publish(receive, &result);
+			if (r == 0)
+				answer_stored(receive, MHD_HTTP_CREATED, result.raw_size,
+					      result.raw_sha256, answer);
+		}
+	}
+	if (r == -EEXIST)
+		answer_other(answer);
+	else if (r < 0)
+		answer_error(receive, r, answer);
+	abandon(receive);
+}
+
+/* Frees it; what was not published is removed. */
+void receive_free(struct receive **receive)
+{
+	if (!*receive)
+		return;
+	abandon(*receive);
+	atomic_fetch_sub(&(*receive)->server->uploads, 1);
+	receive_headers_release(&(*receive)->headers);
+	free(*receive);
+	*receive = NULL;
+}

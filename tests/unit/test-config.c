@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+/* common/config.c: errors name the file, the line and the key; files that others can write are
+ * refused. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "test.h"
+
+static int parse(struct config *config, const char *text, char error[CONFIG_ERROR_SIZE])
+{
+	cleanup_free char *copy = strdup(text);
+
+	error[0] = '\0';
+	return config_parse(config, "f.conf", copy, error);
+}
+
+static void test_errors(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		const char *error; /* its beginning */
+	} rows[] = {
+		{ "sotre = /x", -ENOKEY, "f.conf:1: sotre: unknown key" },
+		{ "\n# c\nfoo\n", -EINVAL, "f.conf:3: foo: wants \"key = value\"" },
+		{ "store = x", -EINVAL, "f.conf:1: store: wants an absolute path" },
+		{ "push = maybe", -EINVAL, "f.conf:1: push: wants yes or no" },
+		{ "hold = sometimes", -EINVAL, "f.conf:1: hold: wants init, always or never" },
+		{ "hold_max = 10 minutes", -EINVAL, "f.conf:1: hold_max: wants a time" },
+		{ "\x1b]0;x\x07 = 1", -ENOKEY, "f.conf:1: \\x1b]0;x\\x07: unknown key" },
+		{ "= 1", -ENOKEY, "f.conf:1: : unknown key" },
+		{ "a = 1\nb = 2", -ENOKEY, "f.conf:1: a:" }, /* the first one is told */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_config struct config config;
+		char error[CONFIG_ERROR_SIZE];
+
+		assert_int_equal(config_init(&config), 0);
+		assert_int_equal(parse(&config, rows[i].text, error), rows[i].r);
+		error[strlen(rows[i].error)] = '\0';
+		assert_string_equal(error, rows[i].error);
+		assert_string_equal(config.store, PATH_STORE);
+	}
+}
+
+static void test_values(void **state)
+{
+	cleanup_config struct config config;
+	char error[CONFIG_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(
+		parse(&config,
+		      "\t store=/a b \r\nurl = http://10.0.3.1:8080/x?y=#z\nfallback_core = yes\n"
+		      "push = no\nhold = never\nhold_max = 250ms\npush_timeout=2min\n"
+		      "pull_match = a* b? [c]\npull_window = 5\nlisten = 127.0.0.1:1\n",
+		      error),
+		0);
+	assert_string_equal(config.store, "/a b");
+	assert_string_equal(config.url, "http://10.0.3.1:8080/x?y=#z");
+	assert_true(config.fallback_core);
+	assert_false(config.push);
+	assert_int_equal(config.hold, CONFIG_HOLD_NEVER);
+	assert_int_equal(config.hold_max_ms, 250);
+	assert_int_equal(config.push_timeout_ms, 120000);
+	assert_string_equal(config.pull_match[2], "[c]");
+	assert_null(config.pull_match[3]);
+	assert_int_equal(config.pull_window_ms, 5000);
+	assert_string_equal(config.listen, "127.0.0.1:1");
+}
+
+static void test_too_many_patterns(void **state)
+{
+	cleanup_config struct config config;
+	char error[CONFIG_ERROR_SIZE], text[256] = "pull_match =";
+
+	(void)state;
+	for (int i = 0; i < CONFIG_PATTERN_MAX + 1; i++)
+		strcat(text, " x");
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(parse(&config, text, error), -EINVAL);
+	assert_string_equal(config.pull_match[0], "osmo-*");
+}
+
+static void write_file(const char *path, const char *text, size_t len, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	fclose(f);
+	chmod(path, mode);
+}
+
+static int load(const char *path, bool must_exist, char error[CONFIG_ERROR_SIZE])
+{
+	cleanup_config struct config config;
+
+	assert_int_equal(config_init(&config), 0);
+	error[0] = '\0';
+	return config_load(&config, path, must_exist, error);
+}
+
+static void test_load(void **state)
+{
+	char dir[] = "/tmp/test-config.XXXXXX", path[64], error[CONFIG_ERROR_SIZE];
+	static char big[CONFIG_FILE_MAX + 2];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/c", dir);
+	assert_int_equal(load(path, false, error), 0);
+	assert_int_equal(load(path, true, error), -ENOENT);
+	assert_non_null(strstr(error, path));
+
+	write_file(path, "push = no\n", 10, 0644);
+	assert_int_equal(load(path, true, error), 0);
+	chmod(path, 0664);
+	assert_int_equal(load(path, false, error), -EPERM);
+	assert_non_null(strstr(error, "others can write it"));
+	chmod(path, 0646);
+	assert_int_equal(load(path, false, error), -EPERM);
+	if (geteuid() == 0) {
+		chmod(path, 0644);
+		assert_int_equal(chown(path, 1000, 0), 0);
+		assert_int_equal(load(path, false, error), -EPERM);
+		assert_int_equal(chown(path, 0, 0), 0);
+	}
+
+	write_file(path, "a\0b", 3, 0644);
+	assert_int_equal(load(path, false, error), -EFBIG);
+	memset(big, '#', sizeof(big));
+	write_file(path, big, sizeof(big), 0644);
+	assert_int_equal(load(path, false, error), -EFBIG);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(load(path, false, error), -EPERM); /* and does not wait for a writer */
+	assert_non_null(strstr(error, "not a regular file"));
+	unlink(path);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_too_many_patterns),
+		cmocka_unit_test(test_load),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

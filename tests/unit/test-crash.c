@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/* common/crash.c, crash-id.c: a record comes back as it was, and a hostile one is refused. */
+#include "crash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#define ID "20261121T023753.123456Z-4166-9f3c"
+
+static void test_id(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		".",
+		"..",
+		"../" ID,
+		ID "/",
+		ID "x",
+		"20261121T023753.123456Z-4166-9f3",
+		"20261121T023753.123456Z-4166-9F3C",
+		"20261121T023753.123456Z--9f3c",
+		"20261121T023753.123456Z-12345678901-9f3c",
+		"2026112xT023753.123456Z-1-9f3c",
+		"20261121T023753,123456Z-4166-9f3c",
+		"20261121T023753.123456Z-4166-9f3c\n",
+	};
+	char id[CRASH_ID_SIZE], text[32];
+
+	(void)state;
+	assert_int_equal(crash_id_format(1795228673123456ULL, 4166, 0x9f3c, id), 0);
+	assert_string_equal(id, ID);
+	assert_true(crash_id_is_valid(id));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(crash_id_is_valid(bad[i]));
+	assert_int_equal(crash_time_format(1795228673123456ULL, text), 0);
+	assert_string_equal(text, "2026-11-21T02:37:53.123456Z");
+	assert_int_equal(crash_time_format(UINT64_MAX, text), -ERANGE);
+}
+
+static void test_round_trip(void **state)
+{
+	struct crash a, b;
+	char *text, **cmdline = calloc(3, sizeof(char *));
+
+	(void)state;
+	crash_init(&a);
+	strcpy(a.id, ID);
+	a.time_us = 1795228673123456ULL;
+	a.pid = 4166;
+	a.uid = 1000;
+	a.signal = 11;
+	a.rlimit_core = UINT64_MAX;
+	a.outcome = CRASH_TRUNCATED;
+	a.held_us = 1234567;
+	a.delegation = CRASH_DELEGATION_FAILED;
+	a.exit_status = 75;
+	memset(a.stored_sha256, 'a', 64);
+	cmdline[0] = strdup("osmo\r\n\x1b\xff\"\\");
+	cmdline[1] = strdup("");
+	a.cmdline = cmdline;
+	crash_set_string(&a.comm, ") R 1 (");
+	crash_set_string(&a.exe, "/tmp/\r\nX-Evil: 1");
+	crash_set_string(&a.core_file, "core.zst");
+	crash_set_string(&a.output, "<script>\x01");
+
+	assert_int_equal(crash_to_json(&a, &text), 0);
+	assert_int_equal(crash_from_json(text, strlen(text), &b), 0);
+	assert_string_equal(b.id, a.id);
+	assert_int_equal(b.time_us, a.time_us);
+	assert_int_equal(b.rlimit_core, UINT64_MAX);
+	assert_int_equal(b.outcome, CRASH_TRUNCATED);
+	assert_int_equal(b.held_us, a.held_us);
+	assert_int_equal(b.delegation, CRASH_DELEGATION_FAILED);
+	assert_int_equal(b.exit_status, 75);
+	assert_int_equal(b.term_signal, 0);
+	assert_false(b.root_only);
+	assert_string_equal(b.cmdline[0], a.cmdline[0]);
+	assert_string_equal(b.cmdline[1], "");
+	assert_null(b.cmdline[2]);
+	assert_string_equal(b.comm, a.comm);
+	assert_string_equal(b.exe, a.exe);
+	assert_string_equal(b.output, a.output);
+	assert_string_equal(b.stored_sha256, a.stored_sha256);
+	assert_null(b.hostname);
+	free(text);
+	crash_release(&a);
+	crash_release(&b);
+}
+
+static void test_refused(void **state)
+{
+	static const char *const rows[] = {
+		"",
+		"[]",
+		"{",
+		"{}",
+		"{\"version\":1,\"id\":\"../../etc/passwd\",\"outcome\":\"stored\"}",
+		"{\"version\":1,\"id\":\"" ID "\"}",
+		"{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"great\"}",
+		"{\"version\":2,\"id\":\"" ID "\",\"outcome\":\"stored\"}",
+		"{\"version\":1,\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\"}",
+		"{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\","
+		"\"core\":{\"file\":\"../../../etc/shadow\"}}",
+		"{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\",\"comm\":\"\xff\"}",
+	};
+	struct crash crash;
+
+	(void)state;
+	crash_init(&crash);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(crash_from_json(rows[i], strlen(rows[i]), &crash), -EINVAL);
+}
+
+/* A record that does not say whether it may leave the host, may not. */
+static void test_doubt_is_root_only(void **state)
+{
+	static const char text[] = "{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\"}";
+	struct crash crash;
+
+	(void)state;
+	assert_int_equal(crash_from_json(text, strlen(text), &crash), 0);
+	assert_true(crash.root_only);
+	assert_int_equal(crash.exit_status, -1);
+	crash_release(&crash);
+}
+
+/* Values of other types and sizes are "not known", never an overflow. */
+static void test_odd_values(void **state)
+{
+	static const char text[] =
+		"{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\",\"pid\":-1,\"uid\":\"x\","
+		"\"signal\":4294967296,\"cmdline\":[1,null],\"capture\":{\"held_ms\":1e300},"
+		"\"core\":{\"sha256\":\"zz\"},\"root_only\":false}";
+	struct crash crash;
+
+	(void)state;
+	assert_int_equal(crash_from_json(text, strlen(text), &crash), 0);
+	assert_int_equal(crash.pid, 0);
+	assert_int_equal(crash.uid, 0);
+	assert_int_equal(crash.signal, 0);
+	assert_int_equal(crash.held_us, 0);
+	assert_string_equal(crash.stored_sha256, "");
+	assert_string_equal(crash.cmdline[0], "");
+	crash_release(&crash);
+}
+
+static void test_signal_names(void **state)
+{
+	(void)state;
+	assert_string_equal(crash_signal_name(11), "SIGSEGV");
+	assert_string_equal(crash_signal_name(4000000000U), "SIG?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_id),	   cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_doubt_is_root_only),
+		cmocka_unit_test(test_odd_values), cmocka_unit_test(test_signal_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
