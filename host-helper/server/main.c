@@ -117,9 +117,9 @@ static int choose_user(const char *text, struct privileges_user *user, bool *ret
 			  "--user NAME or --user UID:GID",
 			  name);
 	else if (r == -EPERM)
-		log_error(
-			"--user %s: that is root, which the server never runs as; name another one",
-			name);
+		log_error("--user %s: root, or its group, which the server never runs as; name "
+			  "another one",
+			  name);
 	else if (r == -EINVAL || r == -ERANGE)
 		log_error("--user %s: neither a name nor UID or UID:GID", name);
 	else

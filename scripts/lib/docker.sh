@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# docker.sh: real Docker containers for tests, without a registry. A running engine is used; where there is none, a
-# dockerd of our own is started, with its own bridge, directories and socket, without iptables rules or forwarding, so
-# that taking it down leaves nothing. Images are imported from tars made on the spot. Input: only from root's own
-# scripts; the containers are hostile once started. It must never remove a container, image or network that is not ours.
+# docker.sh: real Docker containers for tests, without a registry. A running engine is used; where there is none,
+# a dockerd of our own is started, with its own bridge, directories and socket, without iptables rules or
+# forwarding, so that taking it down leaves nothing. Images are imported from tars made on the spot. Input: only
+# from root's own scripts; the containers are hostile once started. It must never remove a container, image or
+# network that is not ours.
 #
 #   docker_up   docker_cli ARGS...   docker_gateway   docker_address NAME   docker_socket
 #   docker_image_base TAG   docker_image_demo TAG   docker_image_scratch TAG BINARY...   (tags are local to the session)
@@ -20,7 +21,8 @@ fi
 # shellcheck source=scripts/lib/rootfs.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/rootfs.sh"
 
-# docker_up: finds a running engine or starts one. Everything labelled with the session's name is removed at the end.
+# docker_up: finds a running engine or starts one. Everything labelled with the session's name is removed at the
+# end.
 docker_up() {
 	[[ ! -r $COREFERRY_SESSION/docker ]] || return 0
 	mkdir -m 0700 "$COREFERRY_SESSION/docker-config"
@@ -30,8 +32,9 @@ docker_up() {
 	docker_start_engine
 }
 
-# docker_find_client SOCKET: a client, of those installed, that talks to the engine there (a new client may refuse an old
-# engine). Only engines on this machine: their containers' crashes come to this kernel, and they bind our directories.
+# docker_find_client SOCKET: a client, of those installed, that talks to the engine there (a new client may refuse
+# an old engine). Only engines on this machine: their containers' crashes come to this kernel, and they bind our
+# directories.
 docker_find_client() {
 	local client
 	[[ $1 == unix://* && -S ${1#unix://} ]] || return 1
@@ -70,8 +73,9 @@ docker_start_engine() {
 docker_run_engine() {
 	local dir=$1 run=$2 start
 	rm -f "$run/docker.sock"
-	SESSION_GRACE=20 session_spawn "$dir/dockerd.log" dockerd --config-file "$dir/daemon.json" --data-root "$dir/data" --exec-root "$run/exec" \
-		--pidfile "$run/dockerd.pid" -H "unix://$run/docker.sock" --bridge "$3" --iptables=false --ip6tables=false \
+	SESSION_GRACE=20 session_spawn "$dir/dockerd.log" dockerd --config-file "$dir/daemon.json" \
+		--data-root "$dir/data" --exec-root "$run/exec" --pidfile "$run/dockerd.pid" -H "unix://$run/docker.sock" \
+		--bridge "$3" --iptables=false --ip6tables=false \
 		--ip-forward=false --ip-masq=false --storage-driver "$4" --shutdown-timeout 2
 	start=$(process_start "$SPAWNED_PID") || return 1
 	wait_until "$DOCKER_TIMEOUT" docker_engine_settled "$SPAWNED_PID" "$start" "unix://$run/docker.sock" &&
@@ -80,7 +84,8 @@ docker_run_engine() {
 
 docker_engine_settled() { process_gone "$1" "$2" || docker_find_client "$3"; }
 
-# docker_note_leftovers: dockerd and containerd make these for themselves, and leave them. See cleanup_docker_leftovers.
+# docker_note_leftovers: dockerd and containerd make these for themselves, and leave them. See
+# cleanup_docker_leftovers.
 docker_note_leftovers() {
 	local path new=()
 	for path in /etc/docker /opt/containerd /run/docker /run/containerd /sys/fs/cgroup/docker /sys/fs/cgroup/*/docker; do
@@ -91,10 +96,13 @@ docker_note_leftovers() {
 
 # docker_free_net: a /24 that no route of this machine knows, with the address of the bridge: 172.29.3.1/24
 docker_free_net() {
-	local third
+	local third net
 	for third in {1..254}; do
-		[[ -n $(ip -4 route show root "172.29.$third.0/24"; ip -4 route show match "172.29.$third.0/24" | grep -v '^default') ]] ||
-			{ printf '172.29.%s.1/24\n' "$third" && return; }
+		net=172.29.$third
+		[[ -z $(ip -4 route show root "$net.0/24") ]] || continue
+		[[ -z $(ip -4 route show match "$net.0/24" | grep -v '^default') ]] || continue
+		printf '%s.1/24\n' "$net"
+		return
 	done
 	return 1
 }
@@ -192,7 +200,8 @@ docker_spawn() {
 	shift 2
 	docker_exec_command "$name" "$@"
 	mapfile -t where <"$COREFERRY_SESSION/docker"
-	SESSION_GRACE=none session_spawn "$log" env DOCKER_CONFIG="$COREFERRY_SESSION/docker-config" "${where[0]}" -H "${where[1]}" "${DOCKER_EXEC[@]}"
+	SESSION_GRACE=none session_spawn "$log" env DOCKER_CONFIG="$COREFERRY_SESSION/docker-config" \
+		"${where[0]}" -H "${where[1]}" "${DOCKER_EXEC[@]}"
 }
 
 docker_exec_command() {
@@ -225,8 +234,8 @@ cleanup_docker_objects() {
 	! timeout 30 "$1" -H "$2" ps -aq --filter "label=$3" 2>/dev/null | grep -q .
 }
 
-# cleanup_docker_engine DIR RUN: SIGTERM lets dockerd stop its containers and containerd; what is left of them is known by RUN
-# in its command line.
+# cleanup_docker_engine DIR RUN: SIGTERM lets dockerd stop its containers and containerd; what is left of them is
+# known by RUN in its command line.
 cleanup_docker_engine() {
 	local pid start
 	if [[ -r $2/dockerd.pid ]] && pid=$(<"$2/dockerd.pid") && start=$(process_start "$pid"); then

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# kernel-settings.sh: core_pattern, core_pipe_limit and suid_dumpable are saved before anything sets them, and put back
-# at the end of the session, by the script or by its guard. They are global to the machine: a run that wants to set
-# them holds a lock from the save to the restore, so that two runs wait for each other. Input: only from root's own
-# scripts. It must never restore without the lock, and never save what another run has set.
+# kernel-settings.sh: core_pattern, core_pipe_limit and suid_dumpable are saved before anything sets them, and put
+# back at the end of the session, by the script or by its guard. They are global to the machine: a run that wants
+# to set them holds a lock from the save to the restore, so that two runs wait for each other. Input: only from
+# root's own scripts. It must never restore without the lock, and never save what another run has set.
 
 KERNEL_SETTINGS=(kernel/core_pattern kernel/core_pipe_limit fs/suid_dumpable)
 KERNEL_SETTINGS_LOCK=/run/lock/coreferry-kernel-settings.lock
@@ -54,7 +54,8 @@ kernel_settings_set() {
 	die "kernel_settings_set: unknown setting $1"
 }
 
-# kernel_settings_restore: puts the saved settings back now, and lets the next run have the lock. May be called again.
+# kernel_settings_restore: puts the saved settings back now, and lets the next run have the lock. May be called
+# again.
 kernel_settings_restore() {
 	[[ -d ${COREFERRY_SESSION:-} ]] || return 0
 	cleanup_settings || return 1
@@ -63,8 +64,8 @@ kernel_settings_restore() {
 	wait_until 5 test ! -e "$COREFERRY_SESSION/locked"
 }
 
-# kernel_settings_write NAME VALUE: since Linux 6.17 a bad core_pattern is accepted and fails at the crash, and before
-# it is silently cut at 127 bytes: so it is read back. See: core(5)
+# kernel_settings_write NAME VALUE: since Linux 6.17 a bad core_pattern is accepted and fails at the crash, and
+# before it is silently cut at 127 bytes: so it is read back. See: core(5)
 kernel_settings_write() {
 	printf '%s\n' "$2" >"/proc/sys/$1" || true
 	[[ $(<"/proc/sys/$1") == "$2" ]] || {
@@ -88,7 +89,8 @@ kernel_settings_guard_lock() {
 	flock -w 0.25 9 && : >"$COREFERRY_SESSION/locked"
 }
 
-# cleanup_settings: while the guard lives it holds the lock for us; if it was killed, the lock has to be taken again.
+# cleanup_settings: while the guard lives it holds the lock for us; if it was killed, the lock has to be taken
+# again.
 cleanup_settings() {
 	local name value status=0
 	[[ -r $COREFERRY_SESSION/settings ]] || return 0

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# lxc.sh: real LXC containers for tests, without images, on lxcbr0. They live in a directory of their own (lxc -P), so a
-# user's containers are never touched; an lxcbr0 that exists is used as it is, and only one that we made is taken down,
-# by the last session that uses it. Input: only from root's own scripts; the containers are hostile once started. It
-# must never open a path inside a container's root file system as root after the container has run.
+# lxc.sh: real LXC containers for tests, without images, on lxcbr0. They live in a directory of their own (lxc
+# -P), so a user's containers are never touched; an lxcbr0 that exists is used as it is, and only one that we made
+# is taken down, by the last session that uses it. Input: only from root's own scripts; the containers are hostile
+# once started. It must never open a path inside a container's root file system as root after the container has
+# run.
 #
 #   lxc_create NAME [--idmap] [CONFIG LINE]...   lxc_start NAME   lxc_exec NAME [--uid U] [--env K=V]... COMMAND...
 #   lxc_spawn NAME LOG [--uid U] [--env K=V]... COMMAND...   lxc_destroy NAME
@@ -23,8 +24,9 @@ fi
 # shellcheck source=scripts/lib/rootfs.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/rootfs.sh"
 
-# lxc_create NAME [--idmap] [CONFIG LINE]...: a stopped container with the host's /usr and an address. --idmap: in a user
-# namespace. Config lines are added at the end, e.g. 'lxc.mount.entry = /a opt/a none bind,ro,create=dir 0 0'.
+# lxc_create NAME [--idmap] [CONFIG LINE]...: a stopped container with the host's /usr and an address. --idmap: in
+# a user namespace. Config lines are added at the end, e.g. 'lxc.mount.entry = /a opt/a none bind,ro,create=dir 0
+# 0'.
 lxc_create() {
 	local name=$1 idmap='' path address
 	shift
@@ -89,17 +91,19 @@ lxc_start() {
 
 lxc_is_running() { [[ $(lxc-info -P "$(lxc_path)" -n "$1" -s -H) == RUNNING ]]; }
 
-# lxc_exec NAME [--uid U] [--env K=V]... COMMAND...: in the container, with an empty environment but PATH and what is given; the
-# command's exit status (128 + signal if it was killed). Default: root of the container. On a terminal lxc-attach makes a
-# terminal in the container; pipe or redirect all three streams to get the bytes as they are.
+# lxc_exec NAME [--uid U] [--env K=V]... COMMAND...: in the container, with an empty environment but PATH and what
+# is given; the command's exit status (128 + signal if it was killed). Default: root of the container. On a
+# terminal lxc-attach makes a terminal in the container; pipe or redirect all three streams to get the bytes as
+# they are.
 lxc_exec() {
 	local -a LXC_ATTACH
 	lxc_attach_command "$@"
 	(close_inherited && exec "${LXC_ATTACH[@]}")
 }
 
-# lxc_spawn NAME LOG [options] COMMAND...: the same as a daemon, with its output in LOG (on the host). It ends with the
-# container: were lxc-attach killed before, the container would wait for pid 1 of the host to reap the orphan.
+# lxc_spawn NAME LOG [options] COMMAND...: the same as a daemon, with its output in LOG (on the host). It ends
+# with the container: were lxc-attach killed before, the container would wait for pid 1 of the host to reap the
+# orphan.
 lxc_spawn() {
 	local -a LXC_ATTACH
 	local name=$1 log=$2
@@ -143,7 +147,10 @@ lxc_bridge_address() {
 }
 
 # lxc_bridge_net: the same with its prefix length: 10.0.3.1/24
-lxc_bridge_net() { ip -4 -o address show dev "$LXC_BRIDGE" 2>/dev/null | awk '{ print $4; found = 1; exit } END { exit !found }'; }
+lxc_bridge_net() {
+	local words
+	read -r -a words < <(ip -4 -o address show dev "$LXC_BRIDGE" 2>/dev/null) && printf '%s\n' "${words[3]}"
+}
 
 lxc_bridge_locked() { (flock -w 60 6 && "$@") 6>"$LXC_BRIDGE_STATE/lock"; }
 
@@ -167,7 +174,8 @@ lxc_bridge_join() {
 		die "lxc-net made no $LXC_BRIDGE${output:+: $output} (USE_LXC_BRIDGE in /etc/default/lxc-net?)"
 }
 
-# lxc_address_reserve: prints ADDRESS/PREFIX of the bridge's net that neither dnsmasq nor another session has given away.
+# lxc_address_reserve: prints ADDRESS/PREFIX of the bridge's net that neither dnsmasq nor another session has
+# given away.
 lxc_address_reserve() { lxc_bridge_locked lxc_address_pick "${COREFERRY_SESSION##*/}"; }
 
 lxc_address_pick() {

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# process.sh: messages, deadlines, and processes named so that a recycled pid is never mistaken for an old one. Input: pids
-# of our own children, and /proc. It must never signal a process whose start time is not the one that was noted.
+# process.sh: messages, deadlines, and processes named so that a recycled pid is never mistaken for an old one.
+# Input: pids of our own children, and /proc. It must never signal a process whose start time is not the one that
+# was noted.
 
 SESSION_STEP_PID= # the program that run_for is running, for the exit trap
 
@@ -13,7 +14,8 @@ die() {
 	exit 1
 }
 
-# process_field PID N: prints field N of /proc/PID/stat (proc(5)'s numbers, from 3) of a process that is alive; else fails.
+# process_field PID N: prints field N of /proc/PID/stat (proc(5)'s numbers, from 3) of a process that is alive;
+# else fails.
 process_field() {
 	local stat=
 	{ IFS= read -r -d '' stat <"/proc/$1/stat"; } 2>/dev/null || [[ -n $stat ]] || return 1
@@ -49,8 +51,8 @@ wait_until() {
 	done
 }
 
-# run_for SECONDS COMMAND...: runs a program (not a function) with a deadline (status 124). A signal to the script is
-# handled at once, not after the program. Standard input is /dev/null.
+# run_for SECONDS COMMAND...: runs a program (not a function) with a deadline (status 124). A signal to the script
+# is handled at once, not after the program. Standard input is /dev/null.
 run_for() {
 	local seconds=$1 status=0
 	shift

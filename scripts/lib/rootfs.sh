@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# rootfs.sh: a root file system for test containers, made in a moment and without any image: empty folders and a small
-# /etc of its own (writable, so that a test can plant hostile files there). What runs in it comes from the host's own
-# /usr, which lxc.sh and docker.sh bind read-only. Input: only from root's own scripts; the container may write the
-# result later, so nothing here may follow a path inside it once a container has run. It must never copy the host's
-# secrets (shadow, keys, resolv.conf's search domains) into a container.
+# rootfs.sh: a root file system for test containers, made in a moment and without any image: empty folders and a
+# small /etc of its own (writable, so that a test can plant hostile files there). What runs in it comes from the
+# host's own /usr, which lxc.sh and docker.sh bind read-only. Input: only from root's own scripts; the container
+# may write the result later, so nothing here may follow a path inside it once a container has run. It must never
+# copy the host's secrets (shadow, keys, resolv.conf's search domains) into a container.
 
 ROOTFS_UID=1000 # the ordinary user in every test container
 ROOTFS_ETC=(ld.so.cache ld.so.conf ld.so.conf.d alternatives protocols services host.conf gai.conf)
@@ -48,7 +48,8 @@ rootfs_users() {
 	END
 }
 
-# rootfs_binds: prints the host's directories that a container needs bound read-only at the same place, one per line.
+# rootfs_binds: prints the host's directories that a container needs bound read-only at the same place, one per
+# line.
 rootfs_binds() {
 	local name
 	printf '/usr\n'

@@ -8,8 +8,8 @@
 # Input: only from root's own scripts. It must never touch a process, container or file that has no record here, and
 # never put the kernel settings back while another run is using them.
 #
-# Sourced, it defines the session_*, run_for and wait_until functions. Run, it is the guard ("watch DIR") or the undo
-# ("cleanup DIR"); both run from a copy inside DIR, so the source tree may change under a running test.
+# Sourced, it defines the session_*, run_for and wait_until functions. Run, it is the guard ("watch DIR") or the
+# undo ("cleanup DIR"); both run from a copy inside DIR, so the source tree may change under a running test.
 
 SESSION_ROOT=/run/coreferry-test
 SESSION_LIBRARY=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
@@ -17,8 +17,9 @@ SESSION_LIBRARY=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 # shellcheck source=scripts/lib/process.sh
 source "$SESSION_LIBRARY/process.sh"
 
-# session_start [--no-traps] [--owner PID]: makes the session (COREFERRY_SESSION, exported) and its guard. --no-traps is for bats,
-# whose own traps must stay: call session_end in teardown. The owner, whose death starts the undo, is this shell ($$).
+# session_start [--no-traps] [--owner PID]: makes the session (COREFERRY_SESSION, exported) and its guard.
+# --no-traps is for bats, whose own traps must stay: call session_end in teardown. The owner, whose death starts
+# the undo, is this shell ($$).
 session_start() {
 	local traps=1 owner=$$
 	while (($#)); do
@@ -56,12 +57,13 @@ session_traps() {
 	trap 'exit 143' TERM
 }
 
-# session_on_exit STATUS: the EXIT trap. A function session_after_end, if there is one, gets the last word on the status.
+# session_on_exit STATUS: the EXIT trap. A function session_after_end, if there is one, gets the last word on the
+# status.
 session_on_exit() {
 	local status=$1
 	trap '' HUP INT TERM
 	set +e
-	exec >&"$SESSION_STDOUT" 2>&"$SESSION_STDERR" # the signal may have come within a redirection
+	exec 1>&"$SESSION_STDOUT" 2>&"$SESSION_STDERR" # the signal may have come within a redirection
 	[[ -z $SESSION_STEP_PID ]] || kill -TERM "$SESSION_STEP_PID" 2>/dev/null
 	session_end || status=1
 	if declare -F session_after_end >/dev/null; then
@@ -98,8 +100,8 @@ session_guard_lives() {
 	[[ -r $1/guard ]] && read -r pid start <"$1/guard" && process_is "$pid" "$start"
 }
 
-# session_defer VERB ARGS...: records that cleanup_VERB ARGS (a function of these libraries) is to be called at the end.
-# Record first, then make the change. May be called from any process of the session.
+# session_defer VERB ARGS...: records that cleanup_VERB ARGS (a function of these libraries) is to be called at
+# the end. Record first, then make the change. May be called from any process of the session.
 session_defer() {
 	local name=${EPOCHREALTIME//[.,]/}.$BASHPID
 	[[ -d ${COREFERRY_SESSION:-} ]] || die "session_defer: no session, call session_start first"
@@ -107,7 +109,8 @@ session_defer() {
 	mv "$COREFERRY_SESSION/.$name" "$COREFERRY_SESSION/actions/$name"
 }
 
-# session_temp_dir TEMPLATE [MODE]: makes and prints a directory (mktemp's TEMPLATE, absolute) that is removed at the end.
+# session_temp_dir TEMPLATE [MODE]: makes and prints a directory (mktemp's TEMPLATE, absolute) that is removed at
+# the end.
 session_temp_dir() {
 	local dir
 	dir=$(mktemp -u "$1")
@@ -117,8 +120,9 @@ session_temp_dir() {
 	printf '%s\n' "$dir"
 }
 
-# session_spawn LOG COMMAND...: starts a daemon in a session of its own, output to LOG; SPAWNED_PID. It is stopped at the end:
-# SIGTERM, and SIGKILL SESSION_GRACE (5) seconds later; SESSION_GRACE=none: it ends with something else that we stop.
+# session_spawn LOG COMMAND...: starts a daemon in a session of its own, output to LOG; SPAWNED_PID. It is stopped
+# at the end: SIGTERM, and SIGKILL SESSION_GRACE (5) seconds later; SESSION_GRACE=none: it ends with something
+# else that we stop.
 session_spawn() {
 	local log=$1
 	shift
@@ -149,8 +153,8 @@ session_end() {
 	return "$status"
 }
 
-# session_cleanup_start DIR: in a terminal session of its own, so that no Ctrl-C reaches it, and without the mark by which it
-# would take itself, or another cleanup that waits for it, for a leftover.
+# session_cleanup_start DIR: in a terminal session of its own, so that no Ctrl-C reaches it, and without the mark
+# by which it would take itself, or another cleanup that waits for it, for a leftover.
 session_cleanup_start() { env -u COREFERRY_SESSION setsid --wait bash "$1/lib/session.sh" cleanup "$1"; }
 
 # session_ask REQUEST: sends a line to the guard. The descriptor is not kept: children would inherit it.
@@ -178,8 +182,9 @@ session_watch() {
 	[[ ! -d $COREFERRY_SESSION ]] || session_cleanup_start "$COREFERRY_SESSION" 8>&- 9>&-
 }
 
-# session_cleanup: undoes all records, newest first. Processes that carry this session's name in their environment are
-# ours for certain: a half-done step of a killed script is ended before, and whatever is still there at the end.
+# session_cleanup: undoes all records, newest first. Processes that carry this session's name in their environment
+# are ours for certain: a half-done step of a killed script is ended before, and whatever is still there at the
+# end.
 session_cleanup() {
 	local pid start sid record failed=0 argv
 	cd /
@@ -227,8 +232,8 @@ session_kill_marked() {
 	done
 }
 
-# session_marked [SID|-SID]: prints the pids of this session's processes: all, only those of one terminal session, or all
-# but those; never the guard.
+# session_marked [SID|-SID]: prints the pids of this session's processes: all, only those of one terminal session,
+# or all but those; never the guard.
 session_marked() {
 	local file pid sid guard=-
 	[[ ! -r $COREFERRY_SESSION/guard ]] || read -r guard _ <"$COREFERRY_SESSION/guard"
@@ -242,8 +247,9 @@ session_marked() {
 
 cleanup_process() { process_stop "$1" "$2" "$3"; }
 
-# cleanup_directory DIR: ends the programs that were started from it (a handler that the kernel started has nothing else
-# by which it could be known), unmounts what is mounted beneath, and removes it, without crossing into another file system.
+# cleanup_directory DIR: ends the programs that were started from it (a handler that the kernel started has
+# nothing else by which it could be known), unmounts what is mounted beneath, and removes it, without crossing
+# into another file system.
 cleanup_directory() {
 	local pid
 	[[ $1 == /*/*.?????* && $1 != *..* ]] || return 1

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# snapshot.sh: proof that a run left the machine as it found it. A snapshot holds what such runs could leave behind; it is
-# compared at the very end of the session's cleanup, while the kernel settings' lock is still held, so that the next run
-# is not taken for a leftover. Input: /proc, /sys and iptables-save. It must never change anything.
+# snapshot.sh: proof that a run left the machine as it found it. A snapshot holds what such runs could leave
+# behind; it is compared at the very end of the session's cleanup, while the kernel settings' lock is still held,
+# so that the next run is not taken for a leftover. Input: /proc, /sys and iptables-save. It must never change
+# anything.
 
 if ! declare -F kernel_settings_read >/dev/null; then
 	# shellcheck source=scripts/lib/kernel-settings.sh
@@ -17,7 +18,8 @@ snapshot_print() {
 		printf 'net/ipv4/ip_forward=%s\n' "$(</proc/sys/net/ipv4/ip_forward)"
 		printf 'link %s\n' /sys/class/net/*
 		awk '{ print "mount", $5 }' /proc/self/mountinfo
-		! command -v iptables-save >/dev/null || iptables-save 2>/dev/null | awk '/^-A|^:.* DROP / { sub(/ \[.*/, ""); print "iptables", $0 }'
+		! command -v iptables-save >/dev/null ||
+			iptables-save 2>/dev/null | awk '/^-A|^:.* DROP / { sub(/ \[.*/, ""); print "iptables", $0 }'
 		printf 'directory %s\n' /var/lib/coreferry* /run/coreferry* /var/tmp/coreferry*
 		snapshot_processes
 	} | grep -v '\*$' | LC_ALL=C sort

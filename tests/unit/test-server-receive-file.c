@@ -16,11 +16,11 @@
 #include "test.h"
 
 /* A skippable frame, as the table of the seekable format is one. */
-#define TABLE	  "\x5e\x2a\x4d\x18\x04\0\0\0abcd"
-#define TABLE_LEN 12
+static const char table[] = { '\x5e', '\x2a', '\x4d', '\x18', 4, 0, 0, 0, 'a', 'b', 'c', 'd' };
+#define TABLE_LEN sizeof(table)
 
 /* The buffer of the unpacker is 128 KiB: sizes around it have tripped it. */
-#define BIG (512U << 10)
+#define BIG ((size_t)512 << 10)
 
 static int new_file(void)
 {
@@ -64,7 +64,7 @@ static size_t compress(const char *raw, size_t len, char **ret_body)
 	size_t n = ZSTD_compress2(cctx, body, size, raw, len);
 	ZSTD_freeCCtx(cctx);
 	assert_false(ZSTD_isError(n));
-	memcpy(body + n, TABLE, TABLE_LEN);
+	memcpy(body + n, table, TABLE_LEN);
 	*ret_body = body;
 	return n + TABLE_LEN;
 }
@@ -107,8 +107,8 @@ static void test_refused(void **state)
 	} rows[] = {
 		{ "", 0, true, BIG, -ENODATA },
 		{ "", 0, false, BIG, -ENODATA },
-		{ TABLE, TABLE_LEN, true, BIG, -ENODATA },
-		{ TABLE, TABLE_LEN - 1, true, BIG, -EBADMSG },
+		{ table, TABLE_LEN, true, BIG, -ENODATA },
+		{ table, TABLE_LEN - 1, true, BIG, -EBADMSG },
 		{ "(", 1, true, BIG, -EBADMSG },
 		{ "\x7f"
 		  "ELF",
