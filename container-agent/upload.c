@@ -128,13 +128,14 @@ static void set_options(CURL *curl, const struct upload *u, struct curl_slist *h
 }
 
 /* sysexits(3) of an HTTP status: what is worth another try, and what is not. */
-static int exit_code_of_status(long status)
+static int exit_code_of_status(long status, curl_off_t retry_after)
 {
 	if (status >= 200 && status < 300)
 		return EX_OK;
 	if (status == 401 || status == 403)
 		return EX_NOPERM;
-	if (status == 408 || status == 425 || status == 429 || status >= 500)
+	/* 409 with Retry-After: an earlier attempt of ours has not been given up by the server yet. */
+	if (status == 408 || (status == 409 && retry_after > 0) || status == 425 || status == 429 || status >= 500)
 		return EX_TEMPFAIL;
 	return EX_PROTOCOL;
 }
@@ -164,15 +165,16 @@ static int report(CURL *curl, const struct upload *u, CURLcode code, const char 
 		  const struct answer *answer)
 {
 	long status = 0;
-	curl_off_t sent = 0;
+	curl_off_t sent = 0, retry_after = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent);
+	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
 	if (code != CURLE_OK && (status < 400 || code == CURLE_OUT_OF_MEMORY)) {
 		log_error("PUT %s: %s", u->url, *error ? error : curl_easy_strerror(code));
 		return exit_code_of_error(code);
 	}
-	int exit_code = exit_code_of_status(status);
+	int exit_code = exit_code_of_status(status, retry_after);
 	if (exit_code != EX_OK) {
 		log_error("PUT %s: the server answered %ld: %s", u->url, status, answer->text);
 		return exit_code;

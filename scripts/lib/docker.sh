@@ -50,16 +50,15 @@ docker_find_client() {
 }
 
 docker_start_engine() {
-	local dir run bridge net log driver
+	local dir run bridge log driver
 	type -P dockerd docker >/dev/null || die "no dockerd: run scripts/install-deps demo-docker"
 	dir=$(session_temp_dir /var/lib/coreferry-docker.XXXXXX 0711)
 	run=$(session_temp_dir /run/coreferry-docker.XXXXXX 0711) # a short path: it holds Unix sockets
 	log=$dir/dockerd.log
 	bridge=cfd$$
-	net=$(docker_free_net) || return 1
 	docker_note_leftovers
 	session_defer link "$bridge"
-	ip link add "$bridge" type bridge && ip address add "$net" dev "$bridge" && ip link set "$bridge" up
+	(flock -w 30 6 && docker_make_bridge "$bridge") 6>"$SESSION_ROOT/docker.lock" || return 1
 	printf '{}\n' >"$dir/daemon.json"
 	session_defer docker_engine "$dir" "$run"
 	for driver in overlay2 vfs; do
@@ -94,13 +93,19 @@ docker_note_leftovers() {
 	session_defer docker_leftovers "${new[@]}"
 }
 
+docker_make_bridge() {
+	local net
+	net=$(docker_free_net) &&
+		ip link add "$1" type bridge && ip address add "$net" dev "$1" && ip link set "$1" up
+}
+
 # docker_free_net: a /24 that no route of this machine knows, with the address of the bridge: 172.29.3.1/24
 docker_free_net() {
 	local third net
 	for third in {1..254}; do
 		net=172.29.$third
 		[[ -z $(ip -4 route show root "$net.0/24") ]] || continue
-		[[ -z $(ip -4 route show match "$net.0/24" | grep -v '^default') ]] || continue
+		! ip -4 route show match "$net.0/24" | grep -qv '^default' || continue
 		printf '%s.1/24\n' "$net"
 		return
 	done
