@@ -134,8 +134,10 @@ static int exit_code_of_status(long status, curl_off_t retry_after)
 		return EX_OK;
 	if (status == 401 || status == 403)
 		return EX_NOPERM;
-	/* 409 with Retry-After: an earlier attempt of ours has not been given up by the server yet. */
-	if (status == 408 || (status == 409 && retry_after > 0) || status == 425 || status == 429 || status >= 500)
+	/* 409 with Retry-After: an earlier attempt of ours has not been given up by the server yet.
+	 */
+	if (status == 408 || (status == 409 && retry_after > 0) || status == 425 || status == 429 ||
+	    status >= 500)
 		return EX_TEMPFAIL;
 	return EX_PROTOCOL;
 }
