@@ -273,6 +273,13 @@ unmount_beneath() {
 	done < <(awk -v dir="$1/" 'index($5 "/", dir) == 1 { print $5 }' /proc/self/mountinfo | tac)
 }
 
+# cleanup_finish PID START: waits for a process that must not be stopped.
+cleanup_finish() {
+	process_is "$1" "$2" || return 0
+	warn "waiting for what must not be stopped half-way: $(tr '\0' ' ' <"/proc/$1/cmdline")"
+	wait_until 1800 process_gone "$1" "$2"
+}
+
 # cleanup_policy_rc_d: the file by which scripts/install-deps keeps services from starting, and no other one.
 cleanup_policy_rc_d() { ! grep -qs '^# coreferry:' /usr/sbin/policy-rc.d || rm -f /usr/sbin/policy-rc.d; }
 

@@ -90,6 +90,22 @@ setup() {
 	is signal "$(field .signal)" 0
 }
 
+@test "host: core_pipe_limit 0: the kernel waits for nobody, and still nothing is lost" {
+	cf_config 'fallback_core = yes' 'push = no'
+	kernel_settings_set core_pipe_limit 0
+	for ((i = 0; i < 5; i++)); do
+		crash "$T/tests/crasher" --heap 20 --threads 3 --setuid 1000 --setgid 1000
+		wait_quiet
+		check_core
+		is exe "$(field .exe)" "$T/tests/crasher"
+		is root_only "$(field .root_only)" false
+		file=/tmp/core.$(field .pid).1000.1000
+		is fallback "$(field .delegation.fallback_core)" "written: $file"
+		rm "$file"
+	done
+	kernel_settings_set core_pipe_limit 1024
+}
+
 @test "host: a tiny crash is held under 3 ms" {
 	for ((i = 0; i < 15; i++)); do
 		crash "$T/tests/crasher-static"
