@@ -7,50 +7,54 @@
  */
 #include "parse.h"
 
-#include "fuzz.h"
-
 #include <errno.h>
+
+#include "fuzz.h"
 
 #define UNTOUCHED 0x0ddba11c0ffeeULL
 
-/* r and value against: digits of the base, then a unit of that factor (0: there is no such). */
-static void check(int r, uint64_t value, const char *text, size_t digits, int base, uint64_t factor,
-		  uint64_t max)
+/* The value against strtoull(3)'s, times factor; 0: what stands behind the digits is no unit. */
+static void check(int r, uint64_t value, const char *text, int base, uint64_t factor, uint64_t max)
 {
-	uint64_t expected;
-
 	errno = 0;
-	expected = digits > 0 ? strtoull(text, NULL, base) : 0;
-	bool good = digits > 0 && errno == 0 && factor != 0 && expected <= max / factor;
+	uint64_t expected = strtoull(text, NULL, base);
+	bool good = errno == 0 && factor != 0 && expected <= max / factor;
 
 	assert((r == 0) == good);
-	assert(r == 0 || r == -EINVAL || r == -ERANGE);
+	assert(good || r == -EINVAL || r == -ERANGE);
 	assert(value == (good ? expected * factor : UNTOUCHED));
-}
-
-static uint64_t factor_of(const char *unit, const char *const *names, const uint64_t *factors)
-{
-	for (; *names; names++, factors++)
-		if (strcmp(unit, *names) == 0)
-			return *factors;
-	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const sizes[] = { "", "K", "M", "G", "T", NULL };
-	static const uint64_t size_factors[] = { 1, 1U << 10, 1U << 20, 1U << 30, 1ULL << 40 };
-	static const char *const times[] = { "", "ms", "s", "min", "h", NULL };
-	static const uint64_t time_factors[] = { 1000, 1, 1000, 60000, 3600000 };
+	static const struct {
+		const char *name;
+		uint64_t bytes, ms;
+	} units[] = { { "", 1, 1000 },	   { "K", 1 << 10, 0 },	    { "M", 1 << 20, 0 },
+		      { "G", 1 << 30, 0 }, { "T", 1ULL << 40, 0 },  { "ms", 0, 1 },
+		      { "s", 0, 1000 },	   { "min", 0, 60 * 1000 }, { "h", 0, 3600 * 1000 } };
 	static const uint64_t limits[] = { 0, 128, INT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX };
 	cleanup_free char *text = fuzz_string(data, size);
 	size_t digits = strspn(text, "0123456789"), hex = strspn(text, "0123456789abcdefABCDEF");
-	const char *unit = text + digits;
-	uint64_t v;
+	uint64_t bits = UNTOUCHED, bytes = UNTOUCHED, ms = UNTOUCHED, unit = 0;
 	bool answer = true;
 
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
-		check(parse_u64(text, limits[i], (v = UNTOUCHED, &v)), v, text, digits, 10, !*unit,
-		      limits[i]);
+	while (unit < sizeof(units) / sizeof(*units) && strcmp(text + digits, units[unit].name))
+		unit++;
+	bool has_unit = digits > 0 && unit < sizeof(units) / sizeof(*units);
+	int r = parse_size(text, &bytes);
+	check(r, bytes, text, 10, has_unit ? units[unit].bytes : 0, UINT64_MAX);
+	r = parse_duration_ms(text, &ms);
+	check(r, ms, text, 10, has_unit ? units[unit].ms : 0, UINT64_MAX);
+	r = parse_hex_u64(text, &bits);
+	check(r, bits, text, 16, hex > 0 && hex <= 16 && !text[hex], UINT64_MAX);
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		uint64_t value = UNTOUCHED;
+
+		r = parse_u64(text, limits[i], &value);
+		check(r, value, text, 10, digits > 0 && !text[digits], limits[i]);
+	}
+	assert(parse_bool(text, &answer) == 0 || answer);
 	return 0;
 }

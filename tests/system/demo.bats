@@ -17,7 +17,7 @@ machine() {
 	awk '{ print $5 }' /proc/self/mountinfo | sort
 	find /var/lib /var/tmp /run/coreferry-test -maxdepth 1 -name 'coreferry*' -o -maxdepth 1 -path '*/s.*' 2>/dev/null | sort
 	# shellcheck disable=SC2009 # whole command lines are compared
-	ps -e -o args= | grep -E 'coreferry|[l]xc-start|[d]ockerd|[c]ontainerd' | grep -vE 'grep|bats|/system/' | sort
+	ps -e -o args= | grep -E 'coreferry|[l]xc-start|[d]ockerd|[c]ontainerd' | grep -vE 'grep|bats|<defunct>|/system/' | sort
 }
 machine_is() { [[ $(machine) == "$1" ]]; }
 
