@@ -157,7 +157,7 @@ lint:
 	@scripts/lint $(BUILD)
 
 format:
-	git ls-files '*.c' '*.h' | xargs clang-format -i
+	find common host-helper container-agent tests -name '*.[ch]' -exec clang-format -i {} +
 
 demo:
 	@scripts/install-deps build demo-$(ENGINE)

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * common/config.c: the text of a configuration file; a container's is the attacker's.
+ *
+ * Whatever it holds, the configuration stays one that can be worked with: absolute paths, known
+ * words, a list of patterns that ends.  Where a line is refused, the error is a printable line.
+ */
+#include "config.h"
+
+#include "fuzz.h"
+
+static void check_config(const struct config *config)
+{
+	size_t count = 0;
+
+	assert(config->store && config->store[0] == '/');
+	assert(config->agent && config->agent[0] == '/');
+	assert(config->hold == CONFIG_HOLD_INIT || config->hold == CONFIG_HOLD_ALWAYS ||
+	       config->hold == CONFIG_HOLD_NEVER);
+	for (; config->pull_match[count]; count++)
+		assert(*config->pull_match[count] && !strpbrk(config->pull_match[count], " \t\n"));
+	assert(count <= CONFIG_PATTERN_MAX);
+	assert(!config->url || !strchr(config->url, '\n'));
+	assert(!config->listen || !strchr(config->listen, '\n'));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	cleanup_config struct config config = { 0 };
+	cleanup_free char *text = fuzz_string(data, size);
+	char error[CONFIG_ERROR_SIZE] = "untouched";
+
+	assert(config_init(&config) == 0);
+	check_config(&config);
+	int r = config_parse(&config, "coreferry.conf", text, error);
+	check_config(&config);
+	assert(fuzz_is_printable(error, sizeof(error)));
+	assert((r < 0) == (strncmp(error, "coreferry.conf:", 15) == 0));
+	return 0;
+}
