@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-# Fuzzing, included by the Makefile behind BUILD_INFO.  `make fuzz-replay` gives every file of the corpora to its target,
-# with the compiler of the build; `make fuzz` looks for new ones, with clang's libFuzzer.  fuzz-NAME.c has its corpus in
-# corpus/NAME/; what it links is named below.
+# Fuzzing: to be included by the Makefile behind BUILD_INFO.  fuzz-NAME.c has its corpus in corpus/NAME/.
+#   make fuzz-replay  gives every file of the corpora to its target, with the compiler of the build
+#   make fuzz         looks for new ones, with clang's libFuzzer (packages clang, libclang-rt-dev);
+#                     FUZZ_SECONDS=60 each, FUZZ_ONLY='text crash': only these
 
-FUZZ_CC      ?= clang
-FUZZ_SECONDS ?= 60
-FUZZ_ONLY    ?=
-FUZZ_CFLAGS  := -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) -O1 -g -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+FUZZ_CC       ?= clang
+FUZZ_SECONDS  ?= 60
+FUZZ_ONLY     ?=
+FUZZ_CFLAGS   := -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) -O1 -g -fno-omit-frame-pointer \
+	-U_FORTIFY_SOURCE -fno-sanitize-recover=all
 FUZZ_SANITIZE := address,undefined
-FUZZ_LIBS    := -Wl,--as-needed -lzstd -ljansson -lnettle
+FUZZ_LIBS     := -Wl,--as-needed -lzstd -ljansson -lnettle
 
+# What each target links.
 fuzz_arguments_SRCS      := common/parse.c host-helper/helper/arguments.c
 fuzz_config_SRCS         := common/config.c common/fd.c common/parse.c common/text.c
 fuzz_container_SRCS      := common/container.c
@@ -34,13 +37,12 @@ FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 $(BUILD)/tests/fuzz/%.o: %.c | $(BUILD_INFO)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	$(Q)$(CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=$(FUZZ_SANITIZE) -fno-sanitize-recover=all \
-		-MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=$(FUZZ_SANITIZE) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/%.o: %.c | $(BUILD_INFO)
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE) -fno-sanitize-recover=all \
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE) \
 		-MMD -MP -c -o $@ $<
 
 # $(1): the name.  replay.c reads its files with common/fd.c, whatever the target needs.
@@ -69,15 +71,17 @@ fuzz-replay: fuzz-programs
 	echo "fuzz: $$passed passed, $$failed failed"; \
 	[ $$failed = 0 ]
 
-# Stops at the first finding: the input is kept in $(BUILD)/fuzz/, and belongs into the corpus when it is understood.
+# Stops at the first finding: its input is kept in $(BUILD)/fuzz/, and goes into the corpus.  Memory: as in replay.c.
 fuzz: $(FUZZ_RUN:%=$(BUILD)/fuzz/fuzz-%)
 	@for name in $(FUZZ_RUN); do \
 		work=$(BUILD)/fuzz/corpus/$$name log=$(BUILD)/fuzz/$$name.log; \
 		rm -rf $$work && mkdir -p $$work && cp tests/fuzz/corpus/$$name/* $$work || exit 1; \
 		printf 'fuzz-%-24s ' $$name; \
 		if ! $(BUILD)/fuzz/fuzz-$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=8192 \
-			-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/$$name- $$work >$$log 2>&1; then \
-			echo FINDING; tail -n 60 $$log; exit 1; \
+			-malloc_limit_mb=32 -artifact_prefix=$(BUILD)/fuzz/$$name- $$work > $$log 2>&1; then \
+			tail -n 60 $$log; \
+			echo "fuzz-$$name: a finding: $$(ls -t $(BUILD)/fuzz/$$name-* | head -n 1)"; \
+			exit 1; \
 		fi; \
 		sed -n 's/^Done \(.*\)/\1/p' $$log; \
 	done

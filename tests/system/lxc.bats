@@ -20,7 +20,8 @@ setup_file() {
 	export BRIDGE
 	mkdir -p "$T/store/crashes"
 	chgrp 61190 "$T/store/crashes"
-	spawn "$T/pull.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --listen "$BRIDGE:8042" --user 61190:61190
+	# Where testenv looks for it: port 8042 of lxcbr0, without being told.
+	spawn "$T/pull.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --user 61190:61190
 	wait_port "$BRIDGE" 8042
 	wait_until 10 lxc_exec cfa bash -c ': </dev/tcp/127.0.0.1/8043' 2>/dev/null
 	# The client, as testenv has it: urllib, no timeout, the header looked up by exactly this name.
