@@ -51,7 +51,8 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/seekable-writer.o common/en
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o
 agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-id.o \
 	common/digest.o common/enter.o common/fd.o common/log.o common/parse.o common/text.o \
-	container-agent/main.o container-agent/arrive.o container-agent/endpoint.o \
+	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
+	container-agent/endpoint.o \
 	container-agent/upload.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
@@ -80,7 +81,7 @@ $(BUILD)/coreferry-helper: $(addprefix $(BUILD)/,$(helper_OBJS))
 
 $(BUILD)/coreferry-agent: $(addprefix $(BUILD)/,$(agent_OBJS))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -ljansson -lcap-ng -lnettle
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lseccomp -ljansson -lcap-ng -lnettle
 
 $(BUILD)/coreferryd: $(addprefix $(BUILD)/,$(server_OBJS))
 	@echo "  LD      $@"
@@ -131,7 +132,7 @@ $(BUILD)/tests/tested.a: $(addprefix $(BUILD)/,$(TESTED_OBJS))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/tested.a
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ \
-		-lcmocka -lcurl -lmicrohttpd -lzstd -ljansson -lcap-ng -lnettle
+		-lcmocka -lcurl -lseccomp -lmicrohttpd -lzstd -ljansson -lcap-ng -lnettle
 
 # The crashing programs are victims, not ours to harden: no sanitizer, frames that gdb can follow.
 $(BUILD)/tests/%-static: tests/programs/%.c

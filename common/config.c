@@ -24,6 +24,8 @@
 #include "parse.h"
 #include "text.h"
 
+#define DURATION_MS_MAX		(365ULL * 24 * 3600 * 1000) /* in µs it fits all sums */
+#define MAX_BLOCK_MS_DEFAULT	60000
 #define HOLD_MAX_MS_DEFAULT	30000
 #define PUSH_TIMEOUT_MS_DEFAULT 600000
 #define PULL_WINDOW_MS_DEFAULT	3000
@@ -35,6 +37,7 @@ int config_init(struct config *config)
 		.store = strdup(PATH_STORE),
 		.agent = strdup(PATH_AGENT),
 		.push = true,
+		.max_block_ms = MAX_BLOCK_MS_DEFAULT,
 		.hold = CONFIG_HOLD_INIT,
 		.hold_max_ms = HOLD_MAX_MS_DEFAULT,
 		.push_timeout_ms = PUSH_TIMEOUT_MS_DEFAULT,
@@ -101,10 +104,15 @@ static int set_bool(void *field, const char *value, char error[CONFIG_ERROR_SIZE
 
 static int set_duration(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
 {
-	if (parse_duration_ms(value, field) == 0)
-		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "wants a time such as 500ms, 30s, 10min or 2h");
-	return -EINVAL;
+	uint64_t ms;
+
+	if (parse_duration_ms(value, &ms) < 0 || ms > DURATION_MS_MAX) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "wants a time such as 500ms, 30s, 10min or 2h, of at most 8760h");
+		return -EINVAL;
+	}
+	*(uint64_t *)field = ms;
+	return 0;
 }
 
 static int set_hold(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
@@ -156,6 +164,7 @@ static const struct config_key {
 	{ "push", set_bool, offsetof(struct config, push) },
 	{ "url", set_string, offsetof(struct config, url) },
 	{ "fallback_core", set_bool, offsetof(struct config, fallback_core) },
+	{ "max_block", set_duration, offsetof(struct config, max_block_ms) },
 	{ "hold", set_hold, offsetof(struct config, hold) },
 	{ "hold_max", set_duration, offsetof(struct config, hold_max_ms) },
 	{ "push_timeout", set_duration, offsetof(struct config, push_timeout_ms) },

@@ -25,7 +25,8 @@ struct config {
 	char *agent; /* path of coreferry-agent */
 	bool push;   /* start the built-in agent */
 	char *url;   /* where the agent pushes, unless the container says otherwise, or NULL */
-	bool fallback_core; /* a core in the container's /tmp where nothing else could be done */
+	bool fallback_core;    /* a core in the container's /tmp where nothing else could be done */
+	uint64_t max_block_ms; /* the capture takes no longer than this */
 	enum config_hold hold;
 	uint64_t hold_max_ms;
 	uint64_t push_timeout_ms;

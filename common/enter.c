@@ -131,11 +131,20 @@ static int join_namespaces(const struct enter_plan *plan, bool pid_namespace,
 		if (setns(plan->ns_fd[i], namespaces[i].flag) < 0)
 			return -errno;
 	}
+	return 0;
+}
+
+/*
+ * As the victim's user: a FUSE file system that is the victim's refuses the host's root.  A working
+ * directory that cannot be had is no reason to give up: then it is the root.
+ */
+static int change_directories(const struct enter_plan *plan, enum enter_step *ret_step)
+{
 	*ret_step = ENTER_STEP_ROOT;
 	if (fchdir(plan->root_fd) < 0 || chroot(".") < 0)
 		return -errno;
 	*ret_step = ENTER_STEP_CWD;
-	return fchdir(plan->cwd_fd) < 0 ? -errno : 0;
+	return fchdir(plan->cwd_fd) < 0 && chdir("/") < 0 ? -errno : 0;
 }
 
 static int take_ids(const struct enter_plan *plan, enum enter_step *ret_step)
@@ -168,7 +177,9 @@ static int take_ids(const struct enter_plan *plan, enum enter_step *ret_step)
 	*ret_step = ENTER_STEP_USER_NAMESPACE;
 	if (plan->ns_fd[ENTER_NS_USER] >= 0 && setns(plan->ns_fd[ENTER_NS_USER], CLONE_NEWUSER) < 0)
 		return -errno;
-	return 0;
+	/* And so does this. */
+	*ret_step = ENTER_STEP_UNDUMPABLE;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 static bool plan_has_cap(const struct enter_plan *plan, enum enter_capability_set set, int cap)
@@ -262,6 +273,8 @@ int enter_apply(const struct enter_plan *plan, bool pid_namespace, enum enter_st
 	int r = join_namespaces(plan, pid_namespace, ret_step);
 	if (r == 0)
 		r = take_ids(plan, ret_step);
+	if (r == 0)
+		r = change_directories(plan, ret_step);
 	if (r == 0)
 		r = drop_capabilities(plan, ret_step);
 	if (r < 0)

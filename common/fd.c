@@ -158,9 +158,10 @@ int file_create_at(int dirfd, const char *name, const void *data, size_t len, mo
 	if (fd < 0)
 		return -errno;
 	/* The mode is what the caller says, whatever the umask. */
-	if (fchmod(fd, mode) < 0)
-		return -errno;
-	return fd_write_all(fd, data, len);
+	int r = fchmod(fd, mode) < 0 ? -errno : fd_write_all(fd, data, len);
+	if (r < 0)
+		(void)unlinkat(dirfd, name, 0); /* no part of it is left */
+	return r;
 }
 
 /*

@@ -16,8 +16,7 @@
 #include "fd.h"
 #include "parse.h"
 
-/* Splits the numbers of a line; returns how many there were, or -ERANGE: more than max or not such.
- */
+/* Splits the numbers of a line: how many there were, -E2BIG: more than max, -ERANGE: not such. */
 static int numbers(char *line, uint32_t *values, size_t max)
 {
 	char *save = NULL;
@@ -26,8 +25,10 @@ static int numbers(char *line, uint32_t *values, size_t max)
 	for (char *p = strtok_r(line, " \t", &save); p; p = strtok_r(NULL, " \t", &save)) {
 		uint64_t value;
 
-		if (n == max || parse_u64(p, UINT32_MAX, &value) < 0)
+		if (parse_u64(p, UINT32_MAX, &value) < 0)
 			return -ERANGE;
+		if (n == max)
+			return -E2BIG;
 		values[n++] = (uint32_t)value;
 	}
 	return (int)n;
@@ -80,7 +81,8 @@ static bool parse_line(enum status_key key, char *value, struct proc_status *s)
 	case KEY_GROUPS:
 		n = numbers(value, s->groups, ENTER_GROUPS_MAX);
 		s->group_count = n > 0 ? (uint32_t)n : 0;
-		return n >= 0;
+		s->too_many_groups = n == -E2BIG;
+		return n >= 0 || s->too_many_groups;
 	case KEY_NSTGID:
 		n = numbers(value, list, 64);
 		if (n > 0)

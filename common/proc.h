@@ -16,6 +16,7 @@ struct proc_status {
 	uint32_t tgid, pid;
 	uint32_t innermost_pid;	 /* the process's pid in its own pid namespace */
 	uint32_t uid[4], gid[4]; /* real, effective, saved, file system */
+	bool too_many_groups;	 /* more than ENTER_GROUPS_MAX: none of them counts then */
 	uint32_t group_count;
 	uint32_t groups[ENTER_GROUPS_MAX];
 	uint64_t caps[ENTER_CAP_COUNT];

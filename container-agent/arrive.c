@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "enter.h"
 #include "fd.h"
 #include "log.h"
@@ -67,5 +68,8 @@ int arrive(int plan_fd)
 		log_error("%s: %s", enter_step_name(step), strerror(-r));
 		return r;
 	}
-	return close_range(3, ~0U, 0) < 0 ? -errno : 0;
+	r = close_range(3, ~0U, 0) < 0 ? -errno : confine();
+	if (r < 0)
+		log_error("confining itself: %s", strerror(-r));
+	return r;
 }

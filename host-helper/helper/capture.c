@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "fd.h"
 #include "seekable-format.h"
 #include "seekable.h"
+#include "victim.h"
 
 #define CAPTURE_LEVEL 1 /* zstd's: a victim waits */
 
@@ -29,6 +32,8 @@
 
 static enum capture_end end_of_error(int error)
 {
+	if (error == -ETIME)
+		return CAPTURE_TIME_OVER;
 	return error == -ENOSPC || error == -EDQUOT || error == -EFBIG ? CAPTURE_DISK_FULL
 								       : CAPTURE_ERROR;
 }
@@ -43,31 +48,63 @@ static void make_room(struct seekable_writer *writer)
 			break;
 }
 
-static int copy_frames(int pipe_fd, struct seekable_writer *writer)
+/*
+ * Fills buf from the pipe: 0 with *ret_len == len; 0 with less, which is the stream's end; or
+ * -errno, and *ret_len tells what was read all the same.  -ETIME: the deadline.  The kernel may
+ * stop in the middle for as long as the victim likes, on a page of a file system that the victim
+ * serves itself.
+ */
+static int read_pipe(int pipe_fd, char *buf, size_t len, uint64_t deadline_us, size_t *ret_len)
+{
+	*ret_len = 0;
+	while (*ret_len < len) {
+		struct pollfd fd = { .fd = pipe_fd, .events = POLLIN };
+		uint64_t now = monotonic_us();
+
+		if (now >= deadline_us)
+			return -ETIME;
+		int ready = poll(&fd, 1, (int)((deadline_us - now) / 1000 % INT_MAX + 1));
+		if (ready < 0 && errno != EINTR)
+			return -errno;
+		if (ready <= 0)
+			continue;
+		ssize_t n = read(pipe_fd, buf + *ret_len, len - *ret_len);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n == 0)
+			break;
+		*ret_len += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+static int copy_frames(int pipe_fd, struct seekable_writer *writer, uint64_t deadline_us)
 {
 	cleanup_free char *buf = malloc(SEEKABLE_FRAME_BYTES);
+	size_t len;
 
 	if (!buf)
 		return -ENOMEM;
 	for (;;) {
-		ssize_t n = fd_read_fill(pipe_fd, buf, SEEKABLE_FRAME_BYTES);
+		int end = read_pipe(pipe_fd, buf, SEEKABLE_FRAME_BYTES, deadline_us, &len);
+		int r = len > 0 ? seekable_writer_add(writer, buf, len) : 0;
 
-		if (n <= 0)
-			return (int)n;
-		int r = seekable_writer_add(writer, buf, (size_t)n);
 		if (r < 0)
 			return r;
-		if ((size_t)n < SEEKABLE_FRAME_BYTES)
-			return 0;
+		if (end < 0 || len < SEEKABLE_FRAME_BYTES)
+			return end;
 	}
 }
 
 /*
- * Reads pipe_fd to its end into core_fd (a new file), in the zstd seekable format.  It never fails
- * as a whole: *ret_result tells how far it came.  The caller closes both.
+ * Reads pipe_fd to its end, but for no longer than max_block_ms, into core_fd (a new file), in the
+ * zstd seekable format.  It never fails as a whole: *ret_result tells how far it came.  The caller
+ * closes both.
  */
-void capture_pipe(int pipe_fd, int core_fd, struct capture_result *ret_result)
+void capture_pipe(int pipe_fd, int core_fd, uint64_t max_block_ms,
+		  struct capture_result *ret_result)
 {
+	uint64_t deadline_us = monotonic_us() + max_block_ms * 1000;
 	struct seekable_writer *writer = NULL;
 	struct capture_result result = { CAPTURE_WHOLE, 0, 0, 0 };
 
@@ -76,7 +113,7 @@ void capture_pipe(int pipe_fd, int core_fd, struct capture_result *ret_result)
 
 	int r = seekable_writer_new(core_fd, CAPTURE_LEVEL, &writer);
 	if (r == 0)
-		r = copy_frames(pipe_fd, writer);
+		r = copy_frames(pipe_fd, writer, deadline_us);
 	if (r < 0) {
 		result.end = end_of_error(r);
 		result.error = r;
@@ -159,6 +196,10 @@ void capture_check(int dirfd, const struct capture_result *result, struct crash 
 		set_outcome(crash, CRASH_TRUNCATED, "the disk of the store is full");
 		return;
 	}
+	if (result->end == CAPTURE_TIME_OVER) {
+		set_outcome(crash, CRASH_TRUNCATED, "max_block is over: the dump took too long");
+		return;
+	}
 	if (result->end == CAPTURE_ERROR) {
 		set_outcome(crash, CRASH_TRUNCATED, strerror(-result->error));
 		return;
@@ -167,20 +208,25 @@ void capture_check(int dirfd, const struct capture_result *result, struct crash 
 	set_outcome(crash, shortfall ? CRASH_TRUNCATED : CRASH_STORED, shortfall);
 }
 
-static int digest_raw(int dirfd, const char *name, char hex[DIGEST_HEX_SIZE])
+static ssize_t read_stored(void *context, void *buf, size_t len, uint64_t offset)
 {
-	cleanup_core_reader struct core_reader *reader = NULL;
+	return pread(core_reader_fd(context), buf, len, (off_t)offset);
+}
+
+static int digest_of(elf_core_read_fn read_fn, struct core_reader *reader, capture_tick_fn tick,
+		     void *tick_context, char hex[DIGEST_HEX_SIZE])
+{
 	cleanup_free char *buf = malloc(SEEKABLE_FRAME_BYTES);
 	struct sha256_ctx ctx;
 	uint64_t offset = 0;
 
-	int r = buf ? core_reader_open_at(dirfd, name, &reader) : -ENOMEM;
-	if (r < 0)
-		return r;
+	if (!buf)
+		return -ENOMEM;
 	digest_init(&ctx);
 	for (;;) {
-		ssize_t n = core_reader_pread(reader, buf, SEEKABLE_FRAME_BYTES, offset);
+		ssize_t n = read_fn(reader, buf, SEEKABLE_FRAME_BYTES, offset);
 
+		tick(tick_context);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -192,17 +238,19 @@ static int digest_raw(int dirfd, const char *name, char hex[DIGEST_HEX_SIZE])
 	return 0;
 }
 
-/* After the release: SHA-256 of the stored file and of the raw core, into the record if they can be
- * had. */
-void capture_digests(int dirfd, struct crash *crash)
+/*
+ * After the capture: SHA-256 of the stored file and of the raw core, into the record if they can be
+ * had.  tick is called at least once for each MiB.
+ */
+void capture_digests(int dirfd, struct crash *crash, capture_tick_fn tick, void *tick_context)
 {
+	cleanup_core_reader struct core_reader *reader = NULL;
 	char hex[DIGEST_HEX_SIZE];
 
-	if (!crash->core_file)
+	if (!crash->core_file || core_reader_open_at(dirfd, crash->core_file, &reader) < 0)
 		return;
-	cleanup_fd int fd = openat(dirfd, crash->core_file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && digest_file(fd, hex) == 0)
+	if (digest_of(read_stored, reader, tick, tick_context, hex) == 0)
 		memcpy(crash->stored_sha256, hex, sizeof(hex));
-	if (digest_raw(dirfd, crash->core_file, hex) == 0)
+	if (digest_of(read_core, reader, tick, tick_context, hex) == 0)
 		memcpy(crash->core_sha256, hex, sizeof(hex));
 }

@@ -13,6 +13,7 @@
 enum capture_end {
 	CAPTURE_WHOLE,	   /* the kernel's stream was taken to its end */
 	CAPTURE_DISK_FULL, /* ENOSPC, EDQUOT, EFBIG */
+	CAPTURE_TIME_OVER, /* max_block */
 	CAPTURE_ERROR,	   /* result.error */
 };
 
@@ -22,6 +23,10 @@ struct capture_result {
 	uint64_t raw_size, stored_size;
 };
 
-void capture_pipe(int pipe_fd, int core_fd, struct capture_result *ret_result);
+/* Called between pieces of work that may be long. */
+typedef void (*capture_tick_fn)(void *context);
+
+void capture_pipe(int pipe_fd, int core_fd, uint64_t max_block_ms,
+		  struct capture_result *ret_result);
 void capture_check(int dirfd, const struct capture_result *result, struct crash *crash);
-void capture_digests(int dirfd, struct crash *crash);
+void capture_digests(int dirfd, struct crash *crash, capture_tick_fn tick, void *tick_context);

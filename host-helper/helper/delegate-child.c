@@ -11,12 +11,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/memfd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -27,11 +29,12 @@
 #include "delegate-run.h"
 #include "fallback-core.h"
 #include "fd.h"
+#include "parse.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
-#define AGENT_BYTES_MAX (64L << 20)
+#define PROGRAM_BYTES_MAX (64L << 20)
 
 static _Noreturn void fail(int report_fd, enum enter_step step, int error)
 {
@@ -40,19 +43,19 @@ static _Noreturn void fail(int report_fd, enum enter_step step, int error)
 }
 
 /*
- * A sealed copy of the agent: a process in the container that gets hold of /proc/PID/exe can write
- * neither it nor the host's file.  Returns a descriptor, or -errno.  See: memfd_create(2).
+ * A sealed copy of a program of the host's: a process in the container that gets hold of
+ * /proc/PID/exe can write neither it nor the host's file.  Returns a descriptor, or -errno
+ * (-EACCES: vm.memfd_noexec=2 forbids it).  See: memfd_create(2).
  */
-static int copy_agent(const char *path)
+static int copy_program(int file)
 {
-	cleanup_fd int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
 	if (file < 0 || fstat(file, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0)
 		return -EPERM;
-	if (st.st_size > AGENT_BYTES_MAX)
+	if (st.st_size > PROGRAM_BYTES_MAX)
 		return -EFBIG;
 
 	cleanup_fd int copy =
@@ -75,19 +78,33 @@ static int copy_agent(const char *path)
 	return fd_steal(&copy);
 }
 
+static int open_agent(const char *path)
+{
+	cleanup_fd int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (file < 0 || fstat(file, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		return -EPERM;
+	int copy = copy_program(file);
+	/* Outside the container's pid namespace its /proc does not show us: the file itself will
+	 * do. */
+	return copy == -EACCES ? fd_steal(&file) : copy;
+}
+
 static int keep_over_exec(int fd)
 {
 	return fd < 0 || fcntl(fd, F_SETFD, 0) == 0 ? 0 : -errno;
 }
 
-/* Gives the plan's descriptors to the agent, and the plan itself through a pipe: its reading end.
- */
+/* Gives the plan's descriptors over exec, and the plan itself through a pipe: its reading end. */
 static int hand_over_plan(const struct enter_plan *plan)
 {
 	int fds[2];
 
 	for (int i = 0; i < ENTER_NS_COUNT; i++)
-		if (i != ENTER_NS_PID && keep_over_exec(plan->ns_fd[i]) < 0)
+		if (keep_over_exec(plan->ns_fd[i]) < 0)
 			return -errno;
 	if (keep_over_exec(plan->root_fd) < 0 || keep_over_exec(plan->cwd_fd) < 0 || pipe(fds) < 0)
 		return -errno;
@@ -100,10 +117,9 @@ static int hand_over_plan(const struct enter_plan *plan)
 void delegate_child_agent(void *context, int report_fd)
 {
 	const struct delegate_child *child = context;
-	char option[32];
-	char name[] = "coreferry-agent";
+	char option[32], name[] = "coreferry-agent";
 	char *const argv[] = { name, option, NULL };
-	int agent = copy_agent(child->agent_path);
+	int agent = open_agent(child->agent_path);
 
 	if (agent < 0)
 		fail(report_fd, ENTER_STEP_EXEC, agent);
@@ -115,6 +131,37 @@ void delegate_child_agent(void *context, int report_fd)
 	fail(report_fd, ENTER_STEP_EXEC, -errno);
 }
 
+/* Becomes our own sealed copy, which goes on in delegate_child_main(). */
+void delegate_child_program(void *context, int report_fd)
+{
+	const struct delegate_child *child = context;
+	char name[] = "coreferry-helper", option[] = DELEGATE_CHILD_OPTION;
+	char plan_text[16], report_text[16];
+	size_t count = 0;
+
+	while (child->arguments[count])
+		count++;
+	char **argv = calloc(count + 5, sizeof(char *));
+	if (!argv)
+		fail(report_fd, ENTER_STEP_PREPARE, -ENOMEM);
+	cleanup_fd int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int self = file < 0 ? -errno : copy_program(file);
+	int plan = hand_over_plan(child->plan);
+
+	if (self < 0 || plan < 0 || keep_over_exec(report_fd) < 0)
+		fail(report_fd, ENTER_STEP_PREPARE, self < 0 ? self : plan < 0 ? plan : -EBADF);
+	snprintf(plan_text, sizeof(plan_text), "%d", plan);
+	snprintf(report_text, sizeof(report_text), "%d", report_fd);
+	argv[0] = name;
+	argv[1] = option;
+	argv[2] = plan_text;
+	argv[3] = report_text;
+	memcpy(argv + 4, child->arguments, count * sizeof(char *));
+	(void)syscall(SYS_execveat, self, "", argv, child->environment, AT_EMPTY_PATH);
+	fail(report_fd, ENTER_STEP_PREPARE, -errno);
+}
+
+/* Enters and drops; afterwards 0 to 2 and the report pipe, which ends at exec, are all there is. */
 static void enter(const struct enter_plan *plan, bool pid_namespace, int report_fd)
 {
 	enum enter_step step = ENTER_STEP_PREPARE;
@@ -124,8 +171,8 @@ static void enter(const struct enter_plan *plan, bool pid_namespace, int report_
 		r = enter_apply(plan, pid_namespace, &step);
 	if (r < 0)
 		fail(report_fd, step, r);
-	/* The host's descriptors end here; the report pipe closes itself at exec. */
-	(void)close_range(3, (unsigned)report_fd - 1, 0);
+	if (report_fd > 3)
+		(void)close_range(3, (unsigned)report_fd - 1, 0);
 	(void)close_range((unsigned)report_fd + 1, ~0U, 0);
 }
 
@@ -144,22 +191,32 @@ static _Noreturn void end_like(pid_t pid)
 }
 
 /*
- * Becomes the container's program: enters and drops, then forks, so that the program is born in the
- * victim's pid namespace.
+ * In the sealed copy ("coreferry-helper --delegate PLAN-FD REPORT-FD PROGRAM [ARGUMENT...]"):
+ * enters, and starts the container's program as a child, so that it is born in the victim's pid
+ * namespace. Returns an exit status only for wrong arguments.
  */
-void delegate_child_program(void *context, int report_fd)
+int delegate_child_main(int argc, char *argv[])
 {
-	const struct delegate_child *child = context;
+	struct enter_plan plan;
+	uint64_t plan_fd, report_fd;
 
-	enter(child->plan, true, report_fd);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (argc < 5 || parse_u64(argv[2], INT_MAX, &plan_fd) < 0 ||
+	    parse_u64(argv[3], INT_MAX, &report_fd) < 0 ||
+	    fd_read_fill((int)plan_fd, &plan, sizeof(plan)) != sizeof(plan) ||
+	    fcntl((int)report_fd, F_SETFD, FD_CLOEXEC) < 0)
+		return EX_USAGE;
+	enter(&plan, true, (int)report_fd);
+
 	pid_t pid = fork();
 	if (pid < 0)
-		fail(report_fd, ENTER_STEP_FORK, -errno);
+		fail((int)report_fd, ENTER_STEP_FORK, -errno);
 	if (pid == 0) {
-		execve(child->arguments[0], child->arguments, child->environment);
-		fail(report_fd, ENTER_STEP_EXEC, -errno);
+		execve(argv[4], argv + 4, environ);
+		fail((int)report_fd, ENTER_STEP_EXEC, -errno);
 	}
-	/* What stays must not keep the pipes open. */
+	/* What stays must not keep the pipes open; and it is the program that SIGTERM is for. */
+	signal(SIGTERM, SIG_IGN);
 	(void)close_range(0, ~0U, 0);
 	end_like(pid);
 }

@@ -16,6 +16,10 @@ struct delegate_child {
 	const char *fallback_path;
 };
 
+/* For us alone: how delegate_child_program() starts our own copy. */
+#define DELEGATE_CHILD_OPTION "--delegate"
+
+int delegate_child_main(int argc, char *argv[]);
 void delegate_child_agent(void *context, int report_fd);
 void delegate_child_program(void *context, int report_fd);
 void delegate_child_fallback(void *context, int report_fd);

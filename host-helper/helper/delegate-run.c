@@ -21,22 +21,25 @@
 
 #include "fd.h"
 
-#define FEED_BYTES	(256U << 10)
-#define TERM_TO_KILL_US 2000000
-#define NEVER		UINT64_MAX
+#define FEED_BYTES     (256U << 10)
+#define ENDING_STEP_US 2000000 /* from SIGTERM to SIGKILL, and from there to giving up */
 
 struct report {
 	uint32_t step;
 	int32_t error;
 };
 
+/* How far we have gone in ending the child. */
+enum ending { ENDING_NOT, ENDING_ASKED, ENDING_KILLED };
+
 struct feeder {
 	const struct delegate_run *run;
 	struct delegate_result *result;
 	pid_t pid;
 	int pidfd, in_fd, out_fd, report_fd;
-	bool started_known, terminated;
-	uint64_t deadline_us, hold_deadline_us;
+	bool started_known;
+	enum ending ending;
+	uint64_t deadline_us;
 	uint64_t offset; /* of the core: what was read of the source so far */
 	char *buf;
 	size_t buf_len, buf_pos;
@@ -106,8 +109,8 @@ static int start(struct feeder *f)
 	return f->pidfd < 0 ? -errno : 0;
 }
 
-/* Ends the child and whatever it left in its session; its status is taken. */
-static void kill_session(struct feeder *f, int sig)
+/* The child, and whatever of it stayed in its process group. */
+static void kill_group(struct feeder *f, int sig)
 {
 	(void)kill(-f->pid, sig);
 	(void)kill(f->pid, sig);
@@ -163,7 +166,7 @@ static void take_report(struct feeder *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	f->started_known = true;
-	f->result->started = n != sizeof(report);
+	f->result->started = n != sizeof(report); /* closed without a word: by exec */
 	if (!f->result->started) {
 		f->result->step = (enum enter_step)report.step;
 		f->result->error = report.error;
@@ -171,24 +174,24 @@ static void take_report(struct feeder *f)
 	fd_close(&f->report_fd);
 }
 
-/* Acts on deadlines that have passed; returns the ms until the next one. */
+/* Acts on deadlines that have passed; returns the ms until the next one, or -1: give up. */
 static int check_deadlines(struct feeder *f)
 {
+	struct victim *victim = f->run->victim;
 	uint64_t now = monotonic_us();
 
-	if (now >= f->hold_deadline_us) {
-		victim_release(f->run->victim);
-		f->hold_deadline_us = NEVER;
-	}
+	victim_check_hold(victim);
 	if (now >= f->deadline_us) {
+		if (f->ending == ENDING_KILLED)
+			return -1;
 		f->result->timed_out = true;
-		kill_session(f, f->terminated ? SIGKILL : SIGTERM);
-		f->deadline_us = f->terminated ? NEVER : now + TERM_TO_KILL_US;
-		f->terminated = true;
+		f->ending++;
+		kill_group(f, f->ending == ENDING_KILLED ? SIGKILL : SIGTERM);
+		f->deadline_us = now + ENDING_STEP_US;
 	}
-	uint64_t next = f->deadline_us < f->hold_deadline_us ? f->deadline_us : f->hold_deadline_us;
-	if (next == NEVER)
-		return 1000;
+	uint64_t next = f->deadline_us;
+	if (victim->pipe_fd >= 0 && victim->hold_until_us < next)
+		next = victim->hold_until_us;
 	uint64_t left_ms = next > now ? (next - now) / 1000 + 1 : 0;
 	return left_ms > 60000 ? 60000 : (int)left_ms;
 }
@@ -204,10 +207,12 @@ static void loop(struct feeder *f)
 			{ .fd = f->report_fd, .events = POLLIN },
 		};
 
+		if (timeout < 0)
+			return;
 		if (poll(fds, 4, timeout) < 0) {
 			if (errno == EINTR)
 				continue;
-			kill_session(f, SIGKILL);
+			kill_group(f, SIGKILL);
 			return;
 		}
 		if (fds[3].revents)
@@ -221,6 +226,22 @@ static void loop(struct feeder *f)
 		else if (fds[1].revents)
 			feed(f);
 	}
+}
+
+/* Takes the child's status; a child that SIGKILL does not end (it waits within the kernel, on a
+   file system of the container's) is left to init. */
+static void reap(struct feeder *f)
+{
+	uint64_t deadline_us = monotonic_us() + ENDING_STEP_US;
+	struct pollfd fd = { .fd = f->pidfd, .events = POLLIN };
+
+	if (f->pid <= 0)
+		return;
+	kill_group(f, SIGKILL);
+	while (f->pidfd >= 0 && monotonic_us() < deadline_us && poll(&fd, 1, 100) <= 0)
+		victim_check_hold(f->run->victim);
+	if (waitpid(f->pid, &f->result->status, f->pidfd >= 0 ? WNOHANG : 0) <= 0)
+		f->result->not_ended = true;
 }
 
 /*
@@ -237,10 +258,7 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 			    .in_fd = -1,
 			    .out_fd = -1,
 			    .report_fd = -1,
-			    .deadline_us = now + run->timeout_ms * 1000,
-			    .hold_deadline_us = run->victim->pipe_fd < 0
-							? NEVER
-							: now + run->hold_max_ms * 1000 };
+			    .deadline_us = now + run->timeout_ms * 1000 };
 
 	*ret_result = (struct delegate_result){ .step = ENTER_STEP_PREPARE };
 	ret_result->output = calloc(1, DELEGATE_OUTPUT_MAX + 1);
@@ -249,11 +267,7 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 
 	if (r == 0)
 		loop(&f);
-	if (f.pid > 0) {
-		kill_session(&f, SIGKILL);
-		while (waitpid(f.pid, &ret_result->status, 0) < 0 && errno == EINTR)
-			;
-	}
+	reap(&f);
 	if (f.report_fd >= 0 && !f.started_known)
 		take_report(&f);
 	if (f.out_fd >= 0)

@@ -24,16 +24,15 @@ struct delegate_run {
 	delegate_source_fn source;
 	void *source_context;
 	uint64_t timeout_ms;
-	/* The victim is held meanwhile, but no longer than this. */
-	uint64_t hold_max_ms;
-	struct victim *victim;
+	struct victim *victim; /* let go in between, if it is held and its time is over */
 };
 
 struct delegate_result {
 	bool started; /* its program runs, or ran */
 	bool timed_out;
+	bool not_ended;	      /* not even by SIGKILL: status is not known */
 	enum enter_step step; /* !started: what failed */
-	int error;	      /* !started: -errno */
+	int error;	      /* !started: -errno, or 0: it ended before it was started */
 	int status;	      /* as wait(2) has it */
 	char *output;	      /* at most DELEGATE_OUTPUT_MAX bytes and NUL, or NULL */
 };

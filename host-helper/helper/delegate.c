@@ -55,14 +55,22 @@ static void set_ended(struct crash *crash, const struct delegate_result *result)
 			result->output[len - 1] = '\0';
 	}
 	(void)crash_set_string(&crash->output, result->output);
-	crash->exit_status = WIFEXITED(result->status) ? WEXITSTATUS(result->status) : -1;
-	crash->term_signal = WIFSIGNALED(result->status) ? WTERMSIG(result->status) : 0;
+	if (!result->not_ended) {
+		crash->exit_status = WIFEXITED(result->status) ? WEXITSTATUS(result->status) : -1;
+		crash->term_signal = WIFSIGNALED(result->status) ? WTERMSIG(result->status) : 0;
+	}
 
-	if (!result->started)
-		set_error(crash, result->step, result->error);
+	if (result->not_ended)
+		set_result(crash, CRASH_DELEGATION_FAILED,
+			   "push_timeout is over, and SIGKILL does not end it: it waits in the "
+			   "kernel");
 	else if (result->timed_out)
 		set_result(crash, CRASH_DELEGATION_FAILED,
 			   "ended by coreferry: push_timeout is over");
+	else if (!result->started && result->error == 0)
+		set_result(crash, CRASH_DELEGATION_FAILED, "it was ended before it was started");
+	else if (!result->started)
+		set_error(crash, result->step, result->error);
 	else if (crash->exit_status == 0)
 		set_result(crash, CRASH_DELEGATION_DONE, NULL);
 	else if (crash->exit_status == EX_CONFIG && strcmp(crash->delegate, "agent") == 0)
@@ -88,7 +96,6 @@ static int run_child(const struct delegation *d, delegate_child_fn child, void *
 		.source = stored_form ? read_stored : read_raw,
 		.source_context = reader,
 		.timeout_ms = d->config->push_timeout_ms,
-		.hold_max_ms = d->config->hold_max_ms,
 		.victim = d->victim,
 	};
 	return delegate_run(&run, ret_result);

@@ -24,6 +24,7 @@
 #include "config.h"
 #include "core-pattern.h"
 #include "crash.h"
+#include "delegate-child.h"
 #include "delegate.h"
 #include "fd.h"
 #include "log.h"
@@ -140,7 +141,7 @@ static void capture_core(struct run *run, struct capture_result *result)
 		result->error = -errno;
 		return;
 	}
-	capture_pipe(run->victim.pipe_fd, core, result);
+	capture_pipe(run->victim.pipe_fd, core, run->config.max_block_ms, result);
 	(void)store_own_file(&run->store, core, run->crash.root_only);
 	record_set_xattrs(core, &run->crash);
 }
@@ -154,14 +155,23 @@ static void write_record(const struct run *run)
 			  strerror(-r));
 }
 
+/* The record first: on a full disk the rest may not find room. */
 static void publish(struct run *run)
 {
 	run->crash.held_us = run->victim.held_us;
 	run->crash.published_us = realtime_us();
 	write_record(run);
+	record_write_snapshot(&run->store, run->dirfd, &run->victim);
 	int r = store_publish(&run->store, run->crash.id);
 	if (r < 0)
 		log_error("crash %s: could not be published: %s", run->crash.id, strerror(-r));
+}
+
+static void check_hold(void *context)
+{
+	struct run *run = context;
+
+	victim_check_hold(&run->victim);
 }
 
 /* The way of a crash. */
@@ -183,6 +193,9 @@ static void handle_crash(struct run *run)
 		return;
 
 	capture_core(run, &captured);
+	victim_hold(&run->victim, run->config.hold_max_ms);
+	if (captured.end == CAPTURE_TIME_OVER)
+		victim_abandon(&run->victim);
 	delegation.dirfd = run->dirfd;
 	/* The outcome is needed before it is known whether there is something to hold the victim
 	 * for. */
@@ -192,9 +205,9 @@ static void handle_crash(struct run *run)
 	if (!delegate_wants_hold(&delegation))
 		victim_release(&run->victim);
 
-	record_write_snapshot(&run->store, run->dirfd, &run->victim);
 	publish(run);
-	capture_digests(run->dirfd, &run->crash);
+	record_sync(run->dirfd, run->crash.core_file);
+	capture_digests(run->dirfd, &run->crash, check_hold, run);
 	write_record(run);
 	delegate_core(&delegation);
 	run->crash.held_us = run->victim.held_us;
@@ -203,6 +216,10 @@ static void handle_crash(struct run *run)
 
 int main(int argc, char *argv[])
 {
+	/* We, again, as the child that becomes the container's program: delegate-child.c. */
+	if (argc > 1 && strcmp(argv[1], DELEGATE_CHILD_OPTION) == 0)
+		return delegate_child_main(argc, argv);
+
 	bool by_hand = fill_standard_descriptors();
 	struct run run = { .dirfd = -1, .store = { .crashes_fd = -1 } };
 	char error[ARGUMENTS_ERROR_SIZE];

@@ -163,6 +163,17 @@ void record_write_snapshot(const struct store *store, int dirfd, const struct vi
 	}
 }
 
+/* So that a power cut leaves what the record tells of. */
+void record_sync(int dirfd, const char *core_file)
+{
+	cleanup_fd int fd =
+		core_file ? openat(dirfd, core_file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	if (fd >= 0)
+		(void)fdatasync(fd);
+	(void)fsync(dirfd);
+}
+
 static void set_xattr(int fd, const char *name, const char *value)
 {
 	char key[64];

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,13 @@ uint64_t monotonic_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's.
+ */
+static int check_alive(const struct victim *v)
+{
+	return pidfd_send_signal(v->pidfd, 0, NULL, 0) < 0 ? -errno : 0;
+}
+
 /* Starts the clock; pipe_fd is taken over. */
 void victim_init(struct victim *v, int pipe_fd)
 {
@@ -60,6 +68,32 @@ void victim_release(struct victim *v)
 	v->held_us = monotonic_us() - v->start_us;
 }
 
+/*
+ * Lets the victim go where its dump goes on and on: the kernel looks whether the pipe is still open
+ * only when it finds a page to write, which behind terabytes of holes is minutes later.  Only
+ * SIGKILL ends the dump at once, at a price: the parent sees that signal in place of the one that
+ * it crashed with.
+ */
+void victim_abandon(struct victim *v)
+{
+	victim_release(v);
+	if (v->is_dumping && check_alive(v) == 0)
+		(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
+}
+
+/* Keeps the victim, but for no longer than max_ms from now. */
+void victim_hold(struct victim *v, uint64_t max_ms)
+{
+	v->hold_until_us = monotonic_us() + max_ms * 1000;
+}
+
+/* Lets the victim go if its time is over: to be asked from time to time while it is held. */
+void victim_check_hold(struct victim *v)
+{
+	if (v->pipe_fd >= 0 && monotonic_us() >= v->hold_until_us)
+		victim_release(v);
+}
+
 /* Frees and closes all, the pipe too. */
 void victim_close(struct victim *v)
 {
@@ -72,13 +106,6 @@ void victim_close(struct victim *v)
 	free(v->exe);
 	free(v->cwd);
 	free(v->no_plan);
-}
-
-/* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's.
- */
-static int check_alive(const struct victim *v)
-{
-	return pidfd_send_signal(v->pidfd, 0, NULL, 0) < 0 ? -errno : 0;
 }
 
 /* The pid that a pidfd stands for, from its "Pid:" line. See: pidfd_open(2). */
@@ -229,6 +256,18 @@ static bool auxv_is_secure(const struct victim *v)
 }
 
 /*
+ * Files of an undumpable process belong to the root of its user namespace.  (Of root's own
+ * processes this cannot tell; but those had the rights of root before as well.)  See: proc(5).
+ */
+static bool is_undumpable(const struct victim *v)
+{
+	struct stat st;
+
+	return fstatat(v->procfd, "environ", &st, AT_SYMLINK_NOFOLLOW) < 0 || check_alive(v) < 0 ||
+	       st.st_uid != v->status.uid[1];
+}
+
+/*
  * Why the core must stay with the host's root: NULL, or the reason.  Where the kernel's word is
  * missing
  * (%d) the rest is asked; where identity is in doubt the answer is the cautious one.
@@ -248,6 +287,8 @@ static const char *find_root_only(const struct victim *v, const struct arguments
 		return "uid or gid in /proc are not those that the kernel named";
 	if (!same4(s->uid, a->uid) || !same4(s->gid, a->gid))
 		return "real, effective, saved and file system ids differ";
+	if (!a->has_dump_mode && is_undumpable(v))
+		return "the process is not dumpable (/proc/PID/environ is not its user's)";
 	/* Under fs.suid_dumpable=1 the dump mode is 1 for such a program too. */
 	if (auxv_is_secure(v))
 		return "the program gained rights when it was started (AT_SECURE)";
@@ -263,8 +304,8 @@ static void no_plan(struct victim *v, const char *what, int error)
 static void make_plan(struct victim *v)
 {
 	const struct proc_status *s = &v->status;
-	const char *what = "";
-	int r = enter_plan_pin(&v->plan, v->procfd, &what);
+	const char *what = "groups";
+	int r = s->too_many_groups ? -E2BIG : enter_plan_pin(&v->plan, v->procfd, &what);
 
 	if (r == 0) {
 		what = "the life";
@@ -296,6 +337,7 @@ void victim_snapshot(struct victim *v, const struct arguments *a)
 		v->root_only = "/proc/PID/status could not be read";
 		return;
 	}
+	v->is_dumping = v->status.tgid == a->pid && v->status.core_dumping;
 	v->root_only = find_root_only(v, a);
 	if (!v->root_only)
 		make_plan(v);

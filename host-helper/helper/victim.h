@@ -37,12 +37,14 @@ struct victim_text {
 struct victim {
 	int pipe_fd; /* the kernel's pipe: as long as it is open, the victim is held */
 	uint64_t start_us, held_us; /* CLOCK_MONOTONIC; held_us is 0 until the release */
+	uint64_t hold_until_us;	    /* when it is released at the latest */
 	int pidfd;
 	int procfd; /* /proc/TGID/task/TID */
 	struct proc_status status;
 	struct victim_text files[VICTIM_FILE_COUNT];
 	char *exe, *cwd;
-	bool is_init; /* the init of a pid namespace: its container dies with it */
+	bool is_dumping; /* the kernel says so: it is the process that we were started for */
+	bool is_init;	 /* the init of a pid namespace: its container dies with it */
 
 	/* Why the core is for the host's root alone, or NULL. */
 	const char *root_only;
@@ -56,5 +58,8 @@ void victim_close(struct victim *victim);
 int victim_open(struct victim *victim, const struct arguments *arguments);
 void victim_snapshot(struct victim *victim, const struct arguments *arguments);
 void victim_release(struct victim *victim);
+void victim_abandon(struct victim *victim);
+void victim_hold(struct victim *victim, uint64_t max_ms);
+void victim_check_hold(struct victim *victim);
 const char *victim_environ(const struct victim *victim, const char *name);
 uint64_t monotonic_us(void);

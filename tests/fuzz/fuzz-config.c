@@ -3,7 +3,8 @@
  * common/config.c: the text of a configuration file; a container's is the attacker's.
  *
  * Whatever it holds, the configuration stays one that can be worked with: absolute paths, known
- * words, a list of patterns that ends.  Where a line is refused, the error is a printable line.
+ * words, times that can be
+ * added, a list of patterns that ends.  Where a line is refused, the error is a printable line.
  */
 #include "config.h"
 
@@ -20,6 +21,10 @@ static void check_config(const struct config *config)
 	for (; config->pull_match[count]; count++)
 		assert(*config->pull_match[count] && !strpbrk(config->pull_match[count], " \t\n"));
 	assert(count <= CONFIG_PATTERN_MAX);
+	/* They are added to times in µs. */
+	assert(config->hold_max_ms <= INT64_MAX / 2000 &&
+	       config->push_timeout_ms <= INT64_MAX / 2000 &&
+	       config->pull_window_ms <= INT64_MAX / 2000);
 	assert(!config->url || !strchr(config->url, '\n'));
 	assert(!config->listen || !strchr(config->listen, '\n'));
 }

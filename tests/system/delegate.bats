@@ -183,3 +183,19 @@ pattern() { kernel_settings_set core_pattern "|$T/bin/coreferry-helper -C $T/con
 	is delegation "$(field .delegation.status)" refused
 	check_core
 }
+
+@test "delegate: SIGTERM first, and time to clean up" {
+	cat >"$T/opt/bin/tidy.sh" <<-'END'
+		#!/bin/sh
+		trap 'echo "got TERM"; sleep 0.5; echo "cleaned up"; exit 9' TERM
+		while :; do sleep 0.1; done
+	END
+	chmod 0755 "$T/opt/bin/tidy.sh"
+	cf_config 'push_timeout = 1s'
+	pattern '%P %u %g /opt/bin/tidy.sh'
+	docker_exec box /t/crasher-static || true
+	wait_quiet
+	[[ $(field .delegation.output) == *'got TERM\x0acleaned up' ]]
+	is status "$(field .delegation.exit_status)" 9
+	[[ $(field .delegation.reason) == *push_timeout* ]]
+}

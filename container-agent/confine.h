@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the agent can no longer do once it is in the container.
+ */
+#pragma once
+
+int confine(void);
