@@ -119,6 +119,8 @@ $(BUILD)/man/%: docs/%.scd
 	@echo "  MAN     $@"
 	$(Q)scdoc < $< > $@.new && mv $@.new $@
 
+include tests/fuzz/fuzz.mk
+
 # --- tests -------------------------------------------------------------------------------------
 
 # A unit test is linked with what it needs of everything but the programs' main().
@@ -209,6 +211,7 @@ help:
 	@echo 'make check      all tests; without root the unit tests'
 	@echo 'make lint       formatting and static analysis'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX); uninstall undoes it'
+	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=60 (needs clang and libclang-rt-14-dev)'
 	@echo 'make format     clang-format over the whole tree'
 	@echo 'options         V=1, WERROR=1, SANITIZE=address,undefined'
 

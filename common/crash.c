@@ -360,7 +360,7 @@ static int read_parts(const json_t *o, struct crash *c)
 	get_hex(core, "raw_sha256", c->core_sha256);
 
 	double held_ms = json_number_value(json_object_get(capture, "held_ms"));
-	c->held_us = held_ms > 0 && held_ms < 1e12 ? (uint64_t)(held_ms * 1000 + 0.5) : 0;
+	c->held_us = held_ms > 0 && held_ms <= 1e12 ? (uint64_t)(held_ms * 1000 + 0.5) : 0;
 	c->captured_bytes = get_u64(capture, "captured_bytes");
 	c->holes_bytes = get_u64(capture, "holes_bytes");
 

@@ -7,6 +7,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,8 @@
 #include "seekable.h"
 
 #define READ_BYTES (128U << 10)
+/* What a frame may make us allocate: levels up to 19 ask for 8 MiB, our own frames for 1. */
+#define WINDOW_LOG_MAX 23
 
 struct frame_start {
 	uint64_t stored, raw; /* offsets in the file and in what it unpacks to */
@@ -118,7 +121,9 @@ int seekable_reader_new(int fd, struct seekable_reader **ret_reader)
 		return -ENOMEM;
 	r->fd = fd;
 	r->dctx = ZSTD_createDCtx();
-	int e = r->dctx ? read_table(r) : -ENOMEM;
+	bool bounded = r->dctx && !ZSTD_isError(ZSTD_DCtx_setParameter(r->dctx, ZSTD_d_windowLogMax,
+								       WINDOW_LOG_MAX));
+	int e = bounded ? read_table(r) : -ENOMEM;
 	if (e < 0) {
 		seekable_reader_free(&r);
 		return e;

@@ -105,6 +105,10 @@ static bool is_acceptable(const char *url)
 	if (len > URL_MAX ||
 	    (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
 		return false;
+	/* Without a host, our own name behind it would be taken for one. */
+	const char *host = strstr(url, "://") + strlen("://");
+	if (*host == '\0' || *host == '/')
+		return false;
 	for (size_t i = 0; i < len; i++)
 		if (url[i] <= 0x20 || url[i] >= 0x7f || url[i] == '#' || url[i] == '?')
 			return false;
@@ -124,11 +128,12 @@ char *endpoint_make_url(const char *base, const char *id, const char *suffix,
 	if (!is_acceptable(base)) {
 		cleanup_free char *escaped = text_escape(base, strnlen(base, 100));
 
-		snprintf(error, ENDPOINT_ERROR_SIZE,
-			 "not a URL to push below: '%s': it must start with http:// or https://, "
-			 "and "
-			 "have no spaces, control characters, '?' or '#'",
-			 escaped ? escaped : "");
+		snprintf(
+			error, ENDPOINT_ERROR_SIZE,
+			"not a URL to push below: '%s': it must be http:// or https:// and a host, "
+			"and "
+			"have no spaces, control characters, '?' or '#'",
+			escaped ? escaped : "");
 		return NULL;
 	}
 	while (len > 0 && base[len - 1] == '/')

@@ -133,8 +133,10 @@ void receive_headers_release(struct receive_headers *headers)
 	crash_release(&headers->crash);
 }
 
-static int take_hex(const char *value, char hex[DIGEST_HEX_SIZE])
+static int take_hex(const char *value, char ret_hex[DIGEST_HEX_SIZE])
 {
+	char hex[DIGEST_HEX_SIZE] = "";
+
 	if (strlen(value) != DIGEST_HEX_SIZE - 1)
 		return -EINVAL;
 	for (size_t i = 0; i < DIGEST_HEX_SIZE - 1; i++) {
@@ -146,7 +148,7 @@ static int take_hex(const char *value, char hex[DIGEST_HEX_SIZE])
 			return -EINVAL;
 		hex[i] = c;
 	}
-	hex[DIGEST_HEX_SIZE - 1] = '\0';
+	memcpy(ret_hex, hex, sizeof(hex));
 	return 0;
 }
 

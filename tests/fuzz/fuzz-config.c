@@ -3,8 +3,8 @@
  * common/config.c: the text of a configuration file; a container's is the attacker's.
  *
  * Whatever it holds, the configuration stays one that can be worked with: absolute paths, known
- * words, times that can be
- * added, a list of patterns that ends.  Where a line is refused, the error is a printable line.
+ * words, times that can be added up, a list of patterns that ends.  Where a line is refused, the
+ * error is a printable line.
  */
 #include "config.h"
 
