@@ -72,6 +72,8 @@ cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) \
 
 PROGRAMS := $(BUILD)/coreferry-helper $(BUILD)/coreferry-agent $(BUILD)/coreferryd $(BUILD)/coreferry
 
+.SECONDARY: # objects of tests are kept
+
 .PHONY: all
 all: $(PROGRAMS)
 

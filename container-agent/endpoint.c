@@ -128,12 +128,10 @@ char *endpoint_make_url(const char *base, const char *id, const char *suffix,
 	if (!is_acceptable(base)) {
 		cleanup_free char *escaped = text_escape(base, strnlen(base, 100));
 
-		snprintf(
-			error, ENDPOINT_ERROR_SIZE,
-			"not a URL to push below: '%s': it must be http:// or https:// and a host, "
-			"and "
-			"have no spaces, control characters, '?' or '#'",
-			escaped ? escaped : "");
+		snprintf(error, ENDPOINT_ERROR_SIZE,
+			 "not a URL to push below: '%s': it must be http:// or https:// with a "
+			 "host, and have no spaces, control characters, '?' or '#'",
+			 escaped ? escaped : "");
 		return NULL;
 	}
 	while (len > 0 && base[len - 1] == '/')

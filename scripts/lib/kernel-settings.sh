@@ -7,7 +7,7 @@
 # root's own scripts. It must never restore without the lock, and never save what another run has set.
 
 KERNEL_SETTINGS=(kernel/core_pattern kernel/core_pipe_limit fs/suid_dumpable)
-KERNEL_SETTINGS_LOCK=/run/lock/coreferry-kernel-settings.lock
+KERNEL_SETTINGS_LOCK=/run/coreferry-test/kernel-settings.lock # beside the sessions: a folder that is root's alone
 : "${KERNEL_SETTINGS_WAIT:=600}" # seconds that a run waits for another
 
 if ! declare -F session_start >/dev/null; then
