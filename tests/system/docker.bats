@@ -134,6 +134,20 @@ docker_prepare() {
 	check_core
 }
 
+@test "docker: https: a certificate that is trusted in the container, and one that is not" {
+	docker_prepare
+	URL=https://$GATEWAY:28443/tls
+	docker_crash "$BASE" # no certificates in there: the host's are lent, and this CA is not among them
+	is delegation "$(field .delegation.status)" failed
+	is status "$(field .delegation.exit_status)" 77
+	[[ $(field .delegation.output) == *"certificate"* ]]
+	[[ ! -e $T/nginx/files/tls/$(basename "$(newest)").core.zst ]]
+	forget_crashes
+	docker_crash "$BASE" -v "$T/ca.pem:/etc/ssl/certs/ca-certificates.crt:ro" --user 1000
+	is delegation "$(field .delegation.status)" "done"
+	is digest "$(sha "$T/nginx/files/tls/$(basename "$(newest)").core.zst")" "$(field .core.sha256)"
+}
+
 @test "docker: no network: says so, the core can be pulled" {
 	docker_prepare
 	NETWORK=none docker_crash "$BASE"

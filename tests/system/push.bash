@@ -12,10 +12,14 @@ receiver_up() {
 	wait_port "$1" 28043
 }
 
-# nginx_up ADDR: nginx on ADDR:28080, files in $T/nginx/files.
+# nginx_up ADDR: nginx on ADDR:28080, and with TLS on 28443 (its CA: $T/ca.pem), files in $T/nginx/files.
 nginx_up() {
 	mkdir -p "$T/nginx/files" "$T/nginx/tmp"
 	chown -R nobody "$T/nginx"
+	openssl req -x509 -newkey ed25519 -nodes -days 2 -subj '/CN=coreferry test CA' -keyout "$T/ca.key" -out "$T/ca.pem" 2>/dev/null
+	openssl req -newkey ed25519 -nodes -subj '/CN=endpoint' -keyout "$T/tls.key" -out "$T/tls.csr" 2>/dev/null
+	openssl x509 -req -in "$T/tls.csr" -CA "$T/ca.pem" -CAkey "$T/ca.key" -days 2 -out "$T/tls.pem" \
+		-extfile <(echo "subjectAltName=IP:$1") 2>/dev/null
 	cat >"$T/nginx.conf" <<-END
 		daemon off;
 		pid $T/nginx/pid;
@@ -28,6 +32,9 @@ nginx_up() {
 			client_max_body_size 0;
 			server {
 				listen $1:28080;
+				listen $1:28443 ssl;
+				ssl_certificate $T/tls.pem;
+				ssl_certificate_key $T/tls.key;
 				root $T/nginx/files;
 				location /denied/ { deny all; }
 				location / { dav_methods PUT; create_full_put_path on; }
