@@ -46,7 +46,9 @@ COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/seekable-writer.o common/enter.o \
 	common/container.o common/elf-core.o common/proc.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
-	host-helper/helper/record.o host-helper/helper/capture.o host-helper/helper/delegate.o \
+	host-helper/helper/record.o host-helper/helper/capture.o \
+	host-helper/helper/capture-memory.o host-helper/helper/compress.o host-helper/helper/memory-map.o \
+	host-helper/helper/memory-scan.o host-helper/helper/pipe-read.o host-helper/helper/delegate.o \
 	host-helper/helper/delegate-child.o host-helper/helper/delegate-run.o \
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o
 agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-id.o \

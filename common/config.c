@@ -25,6 +25,7 @@
 #include "text.h"
 
 #define DURATION_MS_MAX		(365ULL * 24 * 3600 * 1000) /* in µs it fits all sums */
+#define SPOOL_MAX_DEFAULT	(4ULL << 30)
 #define MAX_BLOCK_MS_DEFAULT	60000
 #define HOLD_MAX_MS_DEFAULT	30000
 #define PUSH_TIMEOUT_MS_DEFAULT 600000
@@ -37,6 +38,7 @@ int config_init(struct config *config)
 		.store = strdup(PATH_STORE),
 		.agent = strdup(PATH_AGENT),
 		.push = true,
+		.spool_max = SPOOL_MAX_DEFAULT,
 		.max_block_ms = MAX_BLOCK_MS_DEFAULT,
 		.hold = CONFIG_HOLD_INIT,
 		.hold_max_ms = HOLD_MAX_MS_DEFAULT,
@@ -115,6 +117,14 @@ static int set_duration(void *field, const char *value, char error[CONFIG_ERROR_
 	return 0;
 }
 
+static int set_size(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	if (parse_size(value, field) == 0)
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "wants a size such as 512, 64K, 100M or 4G");
+	return -EINVAL;
+}
+
 static int set_hold(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
 {
 	static const char *const words[] = { "init", "always", "never" };
@@ -164,6 +174,7 @@ static const struct config_key {
 	{ "push", set_bool, offsetof(struct config, push) },
 	{ "url", set_string, offsetof(struct config, url) },
 	{ "fallback_core", set_bool, offsetof(struct config, fallback_core) },
+	{ "spool_max", set_size, offsetof(struct config, spool_max) },
 	{ "max_block", set_duration, offsetof(struct config, max_block_ms) },
 	{ "hold", set_hold, offsetof(struct config, hold) },
 	{ "hold_max", set_duration, offsetof(struct config, hold_max_ms) },

@@ -26,6 +26,7 @@ struct config {
 	bool push;   /* start the built-in agent */
 	char *url;   /* where the agent pushes, unless the container says otherwise, or NULL */
 	bool fallback_core;    /* a core in the container's /tmp where nothing else could be done */
+	uint64_t spool_max;    /* bytes of memory that are copied first and compressed later */
 	uint64_t max_block_ms; /* the capture takes no longer than this */
 	enum config_hold hold;
 	uint64_t hold_max_ms;

@@ -35,6 +35,12 @@ int core_reader_open_at(int dirfd, const char *name, struct core_reader **ret_re
 	if (!zst && strcmp(name, CRASH_CORE_RAW_NAME) != 0)
 		return -EINVAL;
 	cleanup_fd int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && !zst) {
+		/* Compressed since the record was read. */
+		zst = true;
+		fd = openat(dirfd, CRASH_CORE_ZST_NAME,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)

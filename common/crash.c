@@ -48,7 +48,8 @@ void crash_release(struct crash *crash)
 			    crash->delegate,
 			    crash->delegation_reason,
 			    crash->output,
-			    crash->fallback_core };
+			    crash->fallback_core,
+			    crash->verified };
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		free(strings[i]);
 	crash_init(crash);
@@ -186,6 +187,7 @@ static json_t *capture_to_json(const struct crash *c)
 		  put(o, "held_ms", json_real((double)c->held_us / 1000.0)) < 0 ||
 		  put_u64(o, "captured_bytes", c->captured_bytes) < 0 ||
 		  put_u64(o, "holes_bytes", c->holes_bytes) < 0 ||
+		  put_text(o, "verified", c->verified) < 0 ||
 		  put(o, "truncated", json_boolean(c->outcome == CRASH_TRUNCATED)) < 0)) {
 		json_decref(o);
 		return NULL;
@@ -343,6 +345,7 @@ static int read_parts(const json_t *o, struct crash *c)
 	    get_text(container, "name", &c->container_name) < 0 ||
 	    get_text(core, "file", &c->core_file) < 0 ||
 	    get_text(capture, "mode", &c->capture_mode) < 0 ||
+	    get_text(capture, "verified", &c->verified) < 0 ||
 	    get_text(delegation, "delegate", &c->delegate) < 0 ||
 	    get_text(delegation, "reason", &c->delegation_reason) < 0 ||
 	    get_text(delegation, "output", &c->output) < 0 ||

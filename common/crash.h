@@ -62,6 +62,7 @@ struct crash {
 	uint64_t core_size;   /* bytes of the raw core */
 	uint64_t stored_size; /* bytes of core_file */
 	char core_sha256[DIGEST_HEX_SIZE], stored_sha256[DIGEST_HEX_SIZE];
+	char *verified; /* --verify: "same", or where it differs; else NULL */
 	char *capture_mode;
 	uint64_t captured_bytes, holes_bytes;
 	uint64_t held_us; /* helper's start to the victim's release */

@@ -45,6 +45,8 @@ enum status_key {
 	KEY_REQUIRED_COUNT,
 	KEY_NSTGID = KEY_REQUIRED_COUNT,
 	KEY_CORE_DUMPING,
+	KEY_RSS,
+	KEY_SWAP,
 	KEY_COUNT,
 };
 
@@ -61,6 +63,8 @@ static const char *const status_keys[KEY_COUNT] = {
 	[KEY_CAP_FIRST + ENTER_CAP_AMBIENT] = "CapAmb",
 	[KEY_NSTGID] = "NStgid",
 	[KEY_CORE_DUMPING] = "CoreDumping",
+	[KEY_RSS] = "VmRSS",
+	[KEY_SWAP] = "VmSwap",
 };
 
 static bool parse_line(enum status_key key, char *value, struct proc_status *s)
@@ -88,6 +92,11 @@ static bool parse_line(enum status_key key, char *value, struct proc_status *s)
 		if (n > 0)
 			s->innermost_pid = list[n - 1];
 		return n > 0;
+	case KEY_RSS:
+	case KEY_SWAP:
+		value[strcspn(value, " ")] = '\0'; /* "kB" */
+		return parse_u64(value, UINT64_MAX >> 10,
+				 key == KEY_RSS ? &s->resident_kib : &s->swapped_kib) == 0;
 	case KEY_CORE_DUMPING:
 		s->core_dumping_known = true;
 		s->core_dumping = value[0] == '1';

@@ -20,6 +20,7 @@ struct proc_status {
 	uint32_t group_count;
 	uint32_t groups[ENTER_GROUPS_MAX];
 	uint64_t caps[ENTER_CAP_COUNT];
+	uint64_t resident_kib, swapped_kib;
 	bool core_dumping;
 	bool core_dumping_known; /* Linux 4.15 */
 };

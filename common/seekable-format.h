@@ -6,6 +6,7 @@
 #pragma once
 
 #define SEEKABLE_FRAME_BYTES	 (1U << 20)  /* what we put into one frame */
+#define SEEKABLE_ZEROS_BYTES	 (64U << 20) /* one frame of a long run of zeros */
 #define SEEKABLE_FRAMES_MAX	 0x8000000U  /* the format's limit */
 #define SEEKABLE_FRAME_RAW_MAX	 0x40000000U /* the format's limit */
 #define SEEKABLE_SKIPPABLE_MAGIC 0x184D2A5EU

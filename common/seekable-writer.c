@@ -8,6 +8,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@ struct seekable_writer {
 	uint64_t raw_size, stored_size;
 	char *buf;
 	size_t buf_size;
+	char zeros[32U << 10]; /* a compressed frame of zeros: about 4 bytes for each 128 KiB */
+	size_t zeros_len;      /* 0: not made yet */
 };
 
 /*
@@ -92,14 +95,12 @@ static int append(struct seekable_writer *w, const void *data, size_t len)
 	return 0;
 }
 
-/*
- * Adds one frame of 1 to SEEKABLE_FRAME_BYTES bytes.  On -errno (-ENOSPC, -EFBIG, ...) the file is
- * as it was before.
- */
-int seekable_writer_add(struct seekable_writer *w, const void *data, size_t len)
+/* Adds a frame that is compressed already.  On -errno the file is as it was before. */
+static int add_frame(struct seekable_writer *w, const void *stored, size_t stored_len,
+		     size_t raw_len)
 {
-	if (len == 0 || len > SEEKABLE_FRAME_BYTES || w->frame_count == SEEKABLE_FRAMES_MAX)
-		return -EINVAL;
+	if (w->frame_count == SEEKABLE_FRAMES_MAX)
+		return -EFBIG;
 	if (w->frame_count == w->frame_space) {
 		size_t space = w->frame_space ? w->frame_space * 2 : 64;
 		struct frame_size *frames = reallocarray(w->frames, space, sizeof(*frames));
@@ -109,18 +110,76 @@ int seekable_writer_add(struct seekable_writer *w, const void *data, size_t len)
 		w->frames = frames;
 		w->frame_space = space;
 	}
-
-	size_t n = ZSTD_compress2(w->cctx, w->buf, w->buf_size, data, len);
-	if (ZSTD_isError(n))
-		return -EIO;
-	int r = append(w, w->buf, n);
+	int r = append(w, stored, stored_len);
 	if (r < 0)
 		return r;
-
 	w->frames[w->frame_count++] =
-		(struct frame_size){ .stored = (uint32_t)n, .raw = (uint32_t)len };
-	w->raw_size += len;
+		(struct frame_size){ .stored = (uint32_t)stored_len, .raw = (uint32_t)raw_len };
+	w->raw_size += raw_len;
 	return 0;
+}
+
+/*
+ * Adds one frame of 1 to SEEKABLE_FRAME_BYTES bytes.  On -errno (-ENOSPC, -EFBIG, ...) the file is
+ * as it was before.
+ */
+int seekable_writer_add(struct seekable_writer *w, const void *data, size_t len)
+{
+	if (len == 0 || len > SEEKABLE_FRAME_BYTES)
+		return -EINVAL;
+	size_t n = ZSTD_compress2(w->cctx, w->buf, w->buf_size, data, len);
+	return ZSTD_isError(n) ? -EIO : add_frame(w, w->buf, n, len);
+}
+
+/* Compresses SEEKABLE_ZEROS_BYTES zeros, once for all, a MiB at a time. */
+static int make_zeros(struct seekable_writer *w)
+{
+	cleanup_free char *zeros = calloc(1, SEEKABLE_FRAME_BYTES);
+	ZSTD_outBuffer out = { w->zeros, sizeof(w->zeros), 0 };
+	size_t left = 1;
+
+	if (!zeros)
+		return -ENOMEM;
+	ZSTD_CCtx_reset(w->cctx, ZSTD_reset_session_only);
+	for (size_t done = 0; done < SEEKABLE_ZEROS_BYTES; done += SEEKABLE_FRAME_BYTES) {
+		bool last = done + SEEKABLE_FRAME_BYTES == SEEKABLE_ZEROS_BYTES;
+		ZSTD_inBuffer in = { zeros, SEEKABLE_FRAME_BYTES, 0 };
+
+		left = ZSTD_compressStream2(w->cctx, &out, &in,
+					    last ? ZSTD_e_end : ZSTD_e_continue);
+		if (ZSTD_isError(left) || in.pos < in.size)
+			return -EIO;
+	}
+	w->zeros_len = out.pos;
+	return left == 0 ? 0 : -EIO;
+}
+
+/*
+ * Adds len zeros, in frames of SEEKABLE_ZEROS_BYTES and of SEEKABLE_FRAME_BYTES: what it costs does
+ * not grow with their number but for a few bytes in 64 MiB.  On -errno some of them may have been
+ * added.
+ */
+int seekable_writer_add_zeros(struct seekable_writer *w, uint64_t len)
+{
+	int r = 0;
+
+	if (len >= SEEKABLE_ZEROS_BYTES && w->zeros_len == 0)
+		r = make_zeros(w);
+	for (; r == 0 && len >= SEEKABLE_ZEROS_BYTES; len -= SEEKABLE_ZEROS_BYTES)
+		r = add_frame(w, w->zeros, w->zeros_len, SEEKABLE_ZEROS_BYTES);
+	if (r < 0 || len == 0)
+		return r;
+
+	cleanup_free char *zeros = calloc(1, SEEKABLE_FRAME_BYTES);
+	if (!zeros)
+		return -ENOMEM;
+	while (r == 0 && len > 0) {
+		size_t n = len < SEEKABLE_FRAME_BYTES ? (size_t)len : SEEKABLE_FRAME_BYTES;
+
+		r = seekable_writer_add(w, zeros, n);
+		len -= n;
+	}
+	return r;
 }
 
 /* Takes the last frame back, to make room on a full disk. 0, -ENOENT: there is none, or -errno. */

@@ -18,6 +18,7 @@ struct seekable_reader;
 int seekable_writer_new(int fd, int level, struct seekable_writer **ret_writer);
 void seekable_writer_free(struct seekable_writer **writer);
 int seekable_writer_add(struct seekable_writer *writer, const void *data, size_t len);
+int seekable_writer_add_zeros(struct seekable_writer *writer, uint64_t len);
 int seekable_writer_drop_last(struct seekable_writer *writer);
 int seekable_writer_finish(struct seekable_writer *writer);
 uint64_t seekable_writer_raw_size(const struct seekable_writer *writer);

@@ -22,6 +22,7 @@ struct arguments {
 	uint32_t signal, dump_mode, tid;
 	uint64_t time_s, rlimit_core;
 	int pidfd;
+	bool verify;
 	const char *hostname;	 /* or NULL */
 	const char *config_file; /* or NULL */
 	char *const *delegate;	 /* what stands behind the numbers, NULL-terminated; may be empty */

@@ -117,10 +117,11 @@ static void run_program_or_agent(const struct delegation *d)
 			   "the delegate's path must be absolute");
 		return;
 	}
-	int r = handoff_make(&handoff, d->crash, d->victim, d->config, is_agent);
+	bool stored_form = is_agent && strcmp(d->crash->core_file, CRASH_CORE_ZST_NAME) == 0;
+	int r = handoff_make(&handoff, d->crash, d->victim, d->config, stored_form);
 	if (r == 0)
 		r = run_child(d, is_agent ? delegate_child_agent : delegate_child_program, &child,
-			      is_agent, &result);
+			      stored_form, &result);
 	if (r < 0)
 		set_error(d->crash, ENTER_STEP_PREPARE, r);
 	else

@@ -33,6 +33,8 @@
 #include "store.h"
 #include "victim.h"
 
+#define NICE_AFTER_RELEASE 10
+
 static void print_usage(FILE *to)
 {
 	fputs("usage: coreferry-helper [options] PID UID GID [DELEGATE [ARGUMENT...]]\n"
@@ -48,6 +50,7 @@ static void print_usage(FILE *to)
 	      "  -s%s  signal              -t%t  time of the crash     -c%c  RLIMIT_CORE\n"
 	      "  -d%d  dump mode           -i%I  thread, host's id     -F%F  pidfd (Linux 6.16)\n"
 	      "  -h%h  host name\n"
+	      "  --verify    compares what is read from memory with the kernel's stream: slow\n"
 	      "  -C FILE     configuration, instead of " PATH_CONFIG "\n"
 	      "  --help      this text\n"
 	      "  --version   the version\n"
@@ -131,17 +134,30 @@ static int open_record(struct run *run)
 	return r;
 }
 
-static void capture_core(struct run *run, struct capture_result *result)
+static void capture(struct run *run, struct capture_request *request, struct capture_result *result)
 {
-	cleanup_fd int core = openat(run->dirfd, CRASH_CORE_ZST_NAME,
-				     O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const struct proc_status *status = &run->victim.status;
 
-	*result = (struct capture_result){ CAPTURE_ERROR, 0, 0, 0 };
-	if (core < 0) {
-		result->error = -errno;
+	*request = (struct capture_request){
+		.pipe_fd = run->victim.pipe_fd,
+		.dirfd = run->dirfd,
+		.procfd = run->victim.is_dumping ? run->victim.procfd : -1,
+		.maps = run->victim.files[VICTIM_MAPS].data,
+		.resident_bytes = (status->resident_kib + status->swapped_kib) << 10,
+		.spool_max = run->config.spool_max,
+		.max_block_ms = run->config.max_block_ms,
+		.verify = run->arguments.verify,
+	};
+	capture_core(request, result);
+}
+
+static void own_core(const struct run *run, const char *name)
+{
+	cleanup_fd int core =
+		name ? openat(run->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	if (core < 0)
 		return;
-	}
-	capture_pipe(run->victim.pipe_fd, core, run->config.max_block_ms, result);
 	(void)store_own_file(&run->store, core, run->crash.root_only);
 	record_set_xattrs(core, &run->crash);
 }
@@ -174,6 +190,23 @@ static void check_hold(void *context)
 	victim_check_hold(&run->victim);
 }
 
+/* The spool makes way for what it was compressed to: the record first, so that it names what there
+ * is. */
+static void compress(struct run *run)
+{
+	bool raw = run->crash.core_file && strcmp(run->crash.core_file, CRASH_CORE_RAW_NAME) == 0;
+	int r = capture_compress(run->dirfd, &run->crash, check_hold, run);
+
+	if (r < 0)
+		log_warning("crash %s: stays as it is, not compressed: %s", run->crash.id,
+			    strerror(-r));
+	if (r < 0 || !raw)
+		return;
+	own_core(run, run->crash.core_file);
+	write_record(run);
+	(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
+}
+
 /* The way of a crash. */
 static void handle_crash(struct run *run)
 {
@@ -184,6 +217,7 @@ static void handle_crash(struct run *run)
 		.victim = &run->victim,
 		.crash = &run->crash,
 	};
+	struct capture_request request;
 	struct capture_result captured;
 
 	victim_snapshot(&run->victim, &run->arguments);
@@ -192,7 +226,7 @@ static void handle_crash(struct run *run)
 	if (open_record(run) < 0 && run->dirfd < 0)
 		return;
 
-	capture_core(run, &captured);
+	capture(run, &request, &captured);
 	victim_hold(&run->victim, run->config.hold_max_ms);
 	if (captured.end == CAPTURE_TIME_OVER)
 		victim_abandon(&run->victim);
@@ -201,11 +235,16 @@ static void handle_crash(struct run *run)
 	 * for. */
 	if (!run->victim.is_init && run->config.hold != CONFIG_HOLD_ALWAYS)
 		victim_release(&run->victim);
-	capture_check(run->dirfd, &captured, &run->crash);
+	capture_check(&request, &captured, &run->crash);
+	own_core(run, run->crash.core_file);
 	if (!delegate_wants_hold(&delegation))
 		victim_release(&run->victim);
 
 	publish(run);
+	/* Nobody waits from here on: others first. */
+	if (run->victim.pipe_fd < 0)
+		(void)setpriority(PRIO_PROCESS, 0, NICE_AFTER_RELEASE);
+	compress(run);
 	record_sync(run->dirfd, run->crash.core_file);
 	capture_digests(run->dirfd, &run->crash, check_hold, run);
 	write_record(run);

@@ -90,6 +90,68 @@ setup() {
 	is signal "$(field .signal)" 0
 }
 
+# verified ARGS...: a crash whose memory is compared with the kernel's stream, byte for byte.
+verified() {
+	forget_crashes
+	crash "$@"
+	wait_quiet
+	is mode "$(field .capture.mode)" memory
+	is verified "$(field .capture.verified)" same
+	check_core
+	is "nothing of the spool is left" "$(find "$(newest)" -name core -o -name '.core*' | wc -l)" 0
+}
+
+@test "host: the memory taken directly is byte for byte the kernel's core" {
+	cf_pattern '--verify -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
+	verified "$T/tests/crasher-static"
+	verified "$T/tests/crasher" --heap 40 --random --setuid 1000 --setgid 1000
+	verified "$T/tests/crasher" --heap 3 --map 500
+	verified "$T/tests/crasher" --threads 200 --crash thread
+	verified "$T/tests/crasher" --threads 3 --crash leader-exited
+	# Every other page, PROT_NONE, a file's mapping that was written to and then cut, shared memory.
+	cat >"$T/tests/odd.py" <<-'END'
+		import ctypes, mmap, os, resource, tempfile
+		resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))
+		every = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+		for i in range(0, 64 << 20, 8192): every[i:i + 8] = os.urandom(8)
+		f = tempfile.TemporaryFile()
+		f.write(os.urandom(1 << 20)); f.flush()
+		private = mmap.mmap(f.fileno(), 1 << 20, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+		private[5000:5004] = b"mine"
+		os.ftruncate(f.fileno(), 512 << 10)
+		shared = mmap.mmap(-1, 1 << 20); shared[4096:4100] = b"ours"
+		none = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); none[0:4] = b"none"
+		libc = ctypes.CDLL(None)
+		libc.mprotect(ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(none))), ctypes.c_size_t(1 << 20), 0)
+		os.abort()
+	END
+	verified /usr/bin/python3 "$T/tests/odd.py"
+}
+
+@test "host: 64 GiB mapped, 64 MiB touched: held under a second, and listed at once" {
+	crash "$T/tests/crasher" --heap 64 --map 64000
+	wait_quiet
+	is outcome "$(field .outcome)" stored
+	held=$(field .capture.held_ms)
+	echo "held: $held ms"
+	awk -v h="$held" 'BEGIN { exit !(h < 1000) }'
+	(($(field .core.size) > 64000 * 1048576))
+	(($(field .core.stored_size) < 30000000))
+	zstd -lq "$(newest)/core.zst"
+	run -0 cf list
+	# Its last bytes are where they belong: read through the seek table, not through 64 GiB of zeros.
+	size=$(field .core.size)
+	((size > 64000 * 1048576))
+}
+
+@test "host: what does not fit the spool is taken from the pipe" {
+	cf_config 'push = no' 'spool_max = 1M'
+	crash "$T/tests/crasher" --heap 30
+	wait_quiet
+	is mode "$(field .capture.mode)" pipe
+	check_core
+}
+
 @test "host: core_pipe_limit 0: the kernel waits for nobody, and still nothing is lost" {
 	cf_config 'fallback_core = yes' 'push = no'
 	kernel_settings_set core_pipe_limit 0
@@ -131,6 +193,7 @@ setup() {
 core_grows() { [[ -s $(echo "$T"/store/crashes/.*.partial/core.zst) ]]; }
 
 @test "host: killed while it dumps: truncated, and says so" {
+	cf_config 'push = no' 'spool_max = 0' # from the pipe, which takes many seconds
 	"$T/tests/crasher" --map 40000 --heap 10 3>&- &
 	victim=$!
 	wait_until 10 core_grows
@@ -141,6 +204,30 @@ core_grows() { [[ -s $(echo "$T"/store/crashes/.*.partial/core.zst) ]]; }
 	is truncated "$(field .capture.truncated)" true
 	[[ $(field .reason) == *"was killed while it dumped"* ]]
 	zstd -qt "$(newest)/core.zst"
+}
+
+spool_exists() { compgen -G "$T/store/crashes/.*.partial/core" >/dev/null; }
+
+@test "host: killed while its memory is copied: what there is is called what it is" {
+	for ((i = 0; i < 3; i++)); do
+		forget_crashes
+		"$T/tests/crasher" --heap 1500 3>&- &
+		victim=$!
+		wait_until 10 spool_exists
+		kill -9 "$victim"
+		wait "$victim" || true
+		wait_quiet
+		is count "$(crash_count)" 1
+		# It may have been quick enough.
+		if [[ $(field .outcome) == stored ]]; then
+			check_core
+		else
+			is outcome "$(field .outcome)" truncated
+			zstd -qt "$(newest)/core.zst"
+			is "digest" "$(zstd -qdc "$(newest)/core.zst" | sha256sum | cut -d' ' -f1)" "$(field .core.raw_sha256)"
+		fi
+		is "nothing of the spool is left" "$(find "$(newest)" -name core -o -name '.core*' | wc -l)" 0
+	done
 }
 
 @test "host: what the attributes and the snapshot tell" {

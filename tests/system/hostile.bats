@@ -134,7 +134,7 @@ while True:
 }
 
 @test "hostile: a dump that never ends: cut off when max_block is over" {
-	cf_config 'max_block = 1s' 'push = no'
+	cf_config 'max_block = 1s' 'push = no' 'spool_max = 0'
 	SECONDS=0
 	# 4 TiB, of which one page is touched: the kernel alone would need minutes to look through it.
 	run "$T/tests/reaper" "$T/tests/crasher" --map 4000000

@@ -161,6 +161,34 @@ static void test_drop_last(void **state)
 	seekable_reader_free(&r);
 }
 
+/* Zeros, by the 64 MiB and by the byte, between data: few bytes stored, and each range as it was.
+ */
+static void test_zeros(void **state)
+{
+	const uint64_t zeros = 3ULL * SEEKABLE_ZEROS_BYTES + 2 * SEEKABLE_FRAME_BYTES + 5;
+	cleanup_fd int fd = memfd_create("test", MFD_CLOEXEC);
+	struct seekable_writer *w;
+	struct seekable_reader *r;
+	char buf[8], expected[8] = { 0, 0, 'e', 'n', 'd', 0, 0, 0 };
+
+	(void)state;
+	assert_int_equal(seekable_writer_new(fd, 1, &w), 0);
+	assert_int_equal(seekable_writer_add(w, "start", 5), 0);
+	assert_int_equal(seekable_writer_add_zeros(w, zeros), 0);
+	assert_int_equal(seekable_writer_add(w, "end", 3), 0);
+	assert_int_equal(seekable_writer_add_zeros(w, 0), 0);
+	assert_int_equal(seekable_writer_finish(w), 0);
+	assert_true(seekable_writer_stored_size(w) < 64 * 1024);
+	seekable_writer_free(&w);
+	assert_int_equal(seekable_reader_new(fd, &r), 0);
+	assert_int_equal(seekable_reader_size(r), 5 + zeros + 3);
+	assert_int_equal(seekable_reader_pread(r, buf, 5, 5 + zeros - 2), 5);
+	assert_memory_equal(buf, expected, 5);
+	assert_int_equal(seekable_reader_pread(r, buf, 2, SEEKABLE_ZEROS_BYTES + 4), 2);
+	assert_memory_equal(buf, expected, 2);
+	seekable_reader_free(&r);
+}
+
 /* /dev/full takes nothing: the writer says so and stays as it was. */
 static void test_no_room(void **state)
 {
@@ -182,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),	  cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_damage),	  cmocka_unit_test(test_cut_off),
 		cmocka_unit_test(test_drop_last), cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_zeros),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

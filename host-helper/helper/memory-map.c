@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which memory belongs where in the core.  Pure.
+ *
+ * The headers are the kernel's, but they describe the victim's memory, and maps holds its file
+ * names: every number is checked, and whatever is not as a kernel writes it is refused (the core is
+ * then taken from the pipe).  See: elf(5), proc(5), fs/binfmt_elf.c.
+ */
+#include "memory-map.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fd.h"
+
+#define PAGE_BYTES 4096U
+
+static int check_header(const void *head, size_t len, Elf64_Ehdr *ret_header)
+{
+	if (len < sizeof(*ret_header))
+		return -EINVAL;
+	memcpy(ret_header, head, sizeof(*ret_header));
+	/* 65,535 mappings and more: their number stands at the end of the core, out of reach here.
+	 */
+	if (memcmp(ret_header->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    ret_header->e_ident[EI_CLASS] != ELFCLASS64 || ret_header->e_type != ET_CORE ||
+	    ret_header->e_phentsize != sizeof(Elf64_Phdr) || ret_header->e_phnum == 0 ||
+	    ret_header->e_phnum == PN_XNUM || ret_header->e_phoff != sizeof(*ret_header))
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * How many bytes of the stream hold ELF header and program headers; header: its first 64 bytes.
+ * 0, or -EINVAL: not a core of 64 bits, or one that has to be taken from the pipe.
+ */
+int memory_map_header_size(const void *header, size_t len, uint64_t *ret_size)
+{
+	Elf64_Ehdr e;
+	int r = check_header(header, len, &e);
+
+	if (r < 0)
+		return r;
+	*ret_size = sizeof(e) + (uint64_t)e.e_phnum * sizeof(Elf64_Phdr);
+	return 0;
+}
+
+/* One line of maps: true, and the mapping's start and whether it is anonymous. */
+static bool parse_maps_line(const char *line, uint64_t *ret_start, bool *ret_anonymous)
+{
+	unsigned long long start, end, offset, inode;
+	char permissions[5], device[16];
+	int n = 0;
+
+	if (sscanf(line, "%llx-%llx %4s %llx %15s %llu%n", &start, &end, permissions, &offset,
+		   device, &inode, &n) != 6)
+		return false;
+	const char *name = line + n + strspn(line + n, " ");
+	bool special = strncmp(name, "[v", 2) == 0; /* [vvar], [vdso], [vsyscall] */
+
+	*ret_start = start;
+	*ret_anonymous = inode == 0 && permissions[3] == 'p' && !special;
+	return true;
+}
+
+/* Both lists are in the order of addresses: one walk through them. */
+static void mark_anonymous(struct memory_map *map, const char *maps)
+{
+	size_t i = 0;
+
+	for (const char *line = maps; line && *line; line = strchr(line, '\n')) {
+		uint64_t start;
+		bool anonymous;
+
+		line += *line == '\n';
+		if (!parse_maps_line(line, &start, &anonymous))
+			continue;
+		while (i < map->count && map->segments[i].address < start)
+			i++;
+		if (i < map->count && map->segments[i].address == start)
+			map->segments[i].anonymous = anonymous;
+	}
+}
+
+static int take_segment(struct memory_map *map, const Elf64_Phdr *p)
+{
+	const struct memory_segment *last = map->count ? &map->segments[map->count - 1] : NULL;
+	uint64_t end;
+
+	if (p->p_type != PT_LOAD || p->p_filesz == 0)
+		return 0;
+	if (p->p_filesz > p->p_memsz || p->p_vaddr % PAGE_BYTES || p->p_offset % PAGE_BYTES ||
+	    p->p_filesz % PAGE_BYTES || p->p_offset > INT64_MAX ||
+	    __builtin_add_overflow(p->p_offset, p->p_filesz, &end) || end > INT64_MAX ||
+	    p->p_vaddr > UINT64_MAX - p->p_filesz)
+		return -EINVAL;
+	/* The kernel writes one behind the other, without gaps, by rising addresses. */
+	if (last && (p->p_offset != last->offset + last->size || p->p_vaddr <= last->address))
+		return -EINVAL;
+	map->segments[map->count++] = (struct memory_segment){ .address = p->p_vaddr,
+							       .offset = p->p_offset,
+							       .size = p->p_filesz };
+	map->core_size = end;
+	return 0;
+}
+
+/*
+ * Reads the program headers (head: memory_map_header_size() bytes).  maps: text of /proc/PID/maps.
+ * 0 (memory_map_release() it); -EINVAL: not as the kernel writes it; -ENOMEM.
+ */
+int memory_map_parse(const void *head, size_t len, const char *maps, struct memory_map *ret_map)
+{
+	struct memory_map map = { NULL, 0, 0, 0 };
+	Elf64_Ehdr e;
+	Elf64_Phdr p;
+	int r = check_header(head, len, &e);
+
+	if (r < 0 || len < sizeof(e) + (size_t)e.e_phnum * sizeof(p))
+		return -EINVAL;
+	map.segments = calloc(e.e_phnum, sizeof(*map.segments));
+	if (!map.segments)
+		return -ENOMEM;
+	for (size_t i = 0; i < e.e_phnum && r == 0; i++) {
+		memcpy(&p, (const char *)head + sizeof(e) + i * sizeof(p), sizeof(p));
+		r = take_segment(&map, &p);
+	}
+	if (r == 0 && (map.count == 0 || map.segments[0].offset < len))
+		r = -EINVAL;
+	if (r < 0) {
+		memory_map_release(&map);
+		return r;
+	}
+	map.data_offset = map.segments[0].offset;
+	mark_anonymous(&map, maps);
+	*ret_map = map;
+	return 0;
+}
+
+/* Frees what it owns. */
+void memory_map_release(struct memory_map *map)
+{
+	free(map->segments);
+	*map = (struct memory_map){ NULL, 0, 0, 0 };
+}
