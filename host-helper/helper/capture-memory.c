@@ -96,21 +96,26 @@ static int copy_piece(const struct work *w, const struct memory_piece *piece, ch
 	return 0;
 }
 
+static void fail(struct work *w, int error)
+{
+	pthread_mutex_lock(&w->lock);
+	w->error = error;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void *run_thread(void *context)
 {
 	struct work *w = context;
 	struct memory_piece piece = { 0, 0, 0 };
 	cleanup_free char *buf = malloc(MEMORY_PIECE_BYTES);
-	int r;
 
-	while ((r = next_piece(w, piece.size, &piece)) > 0) {
-		r = buf ? copy_piece(w, &piece, buf) : -ENOMEM;
-		if (r < 0) {
-			pthread_mutex_lock(&w->lock);
-			w->error = r;
-			pthread_mutex_unlock(&w->lock);
-			break;
-		}
+	if (!buf)
+		fail(w, -ENOMEM);
+	while (next_piece(w, piece.size, &piece) > 0) {
+		int r = copy_piece(w, &piece, buf);
+
+		if (r < 0)
+			fail(w, r);
 	}
 	return NULL;
 }

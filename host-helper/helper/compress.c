@@ -74,7 +74,7 @@ static int compress_file(int spool, uint64_t size, struct seekable_writer *write
 int capture_compress(int dirfd, struct crash *crash, capture_tick_fn tick, void *tick_context)
 {
 	struct seekable_writer *writer = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (!crash->core_file || strcmp(crash->core_file, CRASH_CORE_RAW_NAME) != 0)
 		return 0;
