@@ -9,7 +9,7 @@
 
 #include "memory-map.h"
 
-#define MEMORY_PIECE_BYTES (512U << 10)
+#define MEMORY_PIECE_BYTES (256U << 10)
 #define MEMORY_REGIONS_MAX 512	/* that are asked for at once */
 #define MEMORY_ENTRIES_MAX 4096 /* of /proc/PID/pagemap, the same */
 
