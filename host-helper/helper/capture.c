@@ -174,14 +174,20 @@ static int capture_spool(const struct capture_request *request, uint64_t deadlin
 		return spool;
 	int r = capture_memory(&capture, request->pipe_fd, spool, ret_head, &result->raw_size,
 			       &result->copied);
-	if (r < 0) {
+	/* Out of time, the pipe has no more to give either: what was copied is kept, as a part. */
+	bool partial = r == -ETIME && result->copied > 0;
+	if (r < 0 && !partial) {
 		(void)unlinkat(request->dirfd, CRASH_CORE_RAW_NAME, 0);
 		return r;
+	}
+	if (partial) {
+		result->end = CAPTURE_TIME_OVER;
+		result->error = r;
 	}
 	result->copied += ret_head->len;
 	result->stored_size = result->raw_size;
 	result->file = CRASH_CORE_RAW_NAME;
-	if (request->verify)
+	if (request->verify && !partial)
 		verify_by_pipe(request, spool, ret_head->len, deadline_us, result);
 	return 0;
 }
@@ -294,7 +300,7 @@ void capture_check(const struct capture_request *request, const struct capture_r
 	crash->stored_size = result->stored_size;
 	crash->captured_bytes = result->copied;
 	crash->holes_bytes = result->raw_size - result->copied;
-	if (request->verify && from_memory)
+	if (request->verify && from_memory && result->end == CAPTURE_WHOLE)
 		set_verified(result, crash);
 
 	if (result->raw_size == 0) {

@@ -228,7 +228,10 @@ static void handle_crash(struct run *run)
 
 	capture(run, &request, &captured);
 	victim_hold(&run->victim, run->config.hold_max_ms);
-	if (captured.end == CAPTURE_TIME_OVER)
+	/* With the memory taken directly the kernel waits at the pipe, and sees at once that it is
+	 * closed. */
+	if (captured.end == CAPTURE_TIME_OVER && captured.file &&
+	    strcmp(captured.file, CRASH_CORE_ZST_NAME) == 0)
 		victim_abandon(&run->victim);
 	delegation.dirfd = run->dirfd;
 	/* The outcome is needed before it is known whether there is something to hold the victim

@@ -147,6 +147,20 @@ while True:
 	awk -v h="$held" 'BEGIN { exit !(h >= 900 && h < 3000) }'
 }
 
+@test "hostile: max_block over while memory is copied: what was copied is kept, and the signal stays" {
+	cf_config 'max_block = 60ms' 'push = no'
+	run "$T/tests/reaper" "$T/tests/crasher" --heap 2000
+	[[ $output == *"signal=11"* ]]
+	wait_quiet
+	is mode "$(field .capture.mode)" memory
+	is outcome "$(field .outcome)" truncated
+	[[ $(field .reason) == "max_block is over"* ]]
+	(($(field .capture.captured_bytes) > 1048576))
+	(($(field .capture.captured_bytes) < $(field .core.size)))
+	zstd -qt "$(newest)/core.zst"
+	is digest "$(zstd -qdc "$(newest)/core.zst" | sha256sum | cut -d' ' -f1)" "$(field .core.raw_sha256)"
+}
+
 @test "hostile: a full disk and a map of 16,000 lines: the record is true" {
 	mkdir -p "$T/full"
 	mount -t tmpfs -o size=3m,mode=755 none "$T/full"
