@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "memory-map.h"
 #include "memory-scan.h"
@@ -42,7 +43,7 @@ static int next_piece(struct work *w, uint64_t copied, struct memory_piece *ret_
 	pthread_mutex_lock(&w->lock);
 	w->copied += copied;
 	int r = w->error ? w->error : memory_scan_next(&w->scan, ret_piece);
-	if (r > 0 && monotonic_us() >= w->capture->deadline_us)
+	if (r > 0 && clock_monotonic_us() >= w->capture->deadline_us)
 		r = -ETIME;
 	if (r < 0)
 		w->error = r;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "capture-memory.h"
+#include "clock.h"
 #include "core-reader.h"
 #include "digest.h"
 #include "elf-core.h"
@@ -217,7 +218,7 @@ static bool fits_spool(const struct capture_request *request)
  */
 void capture_core(const struct capture_request *request, struct capture_result *ret_result)
 {
-	uint64_t deadline_us = monotonic_us() + request->max_block_ms * 1000;
+	uint64_t deadline_us = clock_monotonic_us() + request->max_block_ms * 1000;
 	struct memory_head head = { NULL, 0 };
 
 	*ret_result = (struct capture_result){ .end = CAPTURE_WHOLE };

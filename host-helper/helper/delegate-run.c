@@ -19,6 +19,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
 
 #define FEED_BYTES     (256U << 10)
@@ -178,7 +179,7 @@ static void take_report(struct feeder *f)
 static int check_deadlines(struct feeder *f)
 {
 	struct victim *victim = f->run->victim;
-	uint64_t now = monotonic_us();
+	uint64_t now = clock_monotonic_us();
 
 	victim_check_hold(victim);
 	if (now >= f->deadline_us) {
@@ -232,13 +233,13 @@ static void loop(struct feeder *f)
    file system of the container's) is left to init. */
 static void reap(struct feeder *f)
 {
-	uint64_t deadline_us = monotonic_us() + ENDING_STEP_US;
+	uint64_t deadline_us = clock_monotonic_us() + ENDING_STEP_US;
 	struct pollfd fd = { .fd = f->pidfd, .events = POLLIN };
 
 	if (f->pid <= 0)
 		return;
 	kill_group(f, SIGKILL);
-	while (f->pidfd >= 0 && monotonic_us() < deadline_us && poll(&fd, 1, 100) <= 0)
+	while (f->pidfd >= 0 && clock_monotonic_us() < deadline_us && poll(&fd, 1, 100) <= 0)
 		victim_check_hold(f->run->victim);
 	if (waitpid(f->pid, &f->result->status, f->pidfd >= 0 ? WNOHANG : 0) <= 0)
 		f->result->not_ended = true;
@@ -250,7 +251,7 @@ static void reap(struct feeder *f)
  */
 int delegate_run(const struct delegate_run *run, struct delegate_result *ret_result)
 {
-	uint64_t now = monotonic_us();
+	uint64_t now = clock_monotonic_us();
 	struct feeder f = { .run = run,
 			    .result = ret_result,
 			    .pid = -1,

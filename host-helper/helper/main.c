@@ -21,6 +21,7 @@
 
 #include "arguments.h"
 #include "capture.h"
+#include "clock.h"
 #include "config.h"
 #include "core-pattern.h"
 #include "crash.h"
@@ -175,7 +176,7 @@ static void write_record(const struct run *run)
 static void publish(struct run *run)
 {
 	run->crash.held_us = run->victim.held_us;
-	run->crash.published_us = realtime_us();
+	run->crash.published_us = clock_now_us();
 	write_record(run);
 	record_write_snapshot(&run->store, run->dirfd, &run->victim);
 	int r = store_publish(&run->store, run->crash.id);

@@ -11,7 +11,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "victim.h"
+#include "clock.h"
 
 /*
  * Fills buf from the pipe: 0 with *ret_len == len; 0 with less, which is the stream's end; or
@@ -24,7 +24,7 @@ int pipe_read(int pipe_fd, char *buf, size_t len, uint64_t deadline_us, size_t *
 	*ret_len = 0;
 	while (*ret_len < len) {
 		struct pollfd fd = { .fd = pipe_fd, .events = POLLIN };
-		uint64_t now = monotonic_us();
+		uint64_t now = clock_monotonic_us();
 
 		if (now >= deadline_us)
 			return -ETIME;

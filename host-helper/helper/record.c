@@ -14,23 +14,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/xattr.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "container.h"
 #include "fd.h"
 
 #define RECORD_ID_TRIES	   16
 #define RECORD_CMDLINE_MAX 4096 /* arguments kept */
-
-/* CLOCK_REALTIME in µs since 1970. */
-uint64_t realtime_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* The NUL-separated arguments as a list. */
 static int fill_cmdline(struct crash *crash, const struct victim_text *text)
@@ -80,7 +71,7 @@ int record_fill(struct crash *crash, const struct arguments *a, const struct vic
 {
 	char *comm = v->files[VICTIM_COMM].data;
 
-	crash->time_us = realtime_us();
+	crash->time_us = clock_now_us();
 	crash->pid = a->pid;
 	crash->tid = a->has_tid ? a->tid : a->pid;
 	crash->uid = a->uid;

@@ -15,4 +15,3 @@ int record_begin(const struct store *store, struct crash *crash, int *ret_dirfd)
 void record_write_snapshot(const struct store *store, int dirfd, const struct victim *victim);
 void record_sync(int dirfd, const char *core_file);
 void record_set_xattrs(int core_fd, const struct crash *crash);
-uint64_t realtime_us(void);

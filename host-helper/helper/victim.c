@@ -18,9 +18,9 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "parse.h"
 
@@ -34,15 +34,6 @@ static const struct {
 	[VICTIM_CMDLINE] = { "cmdline", 64U << 10 },	[VICTIM_COMM] = { "comm", 256 },
 };
 
-/* CLOCK_MONOTONIC in µs. */
-uint64_t monotonic_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's.
  */
 static int check_alive(const struct victim *v)
@@ -54,7 +45,7 @@ static int check_alive(const struct victim *v)
 void victim_init(struct victim *v, int pipe_fd)
 {
 	*v = (struct victim){
-		.pipe_fd = pipe_fd, .start_us = monotonic_us(), .pidfd = -1, .procfd = -1
+		.pipe_fd = pipe_fd, .start_us = clock_monotonic_us(), .pidfd = -1, .procfd = -1
 	};
 	enter_plan_init(&v->plan);
 }
@@ -65,7 +56,7 @@ void victim_release(struct victim *v)
 	if (v->pipe_fd < 0)
 		return;
 	fd_close(&v->pipe_fd);
-	v->held_us = monotonic_us() - v->start_us;
+	v->held_us = clock_monotonic_us() - v->start_us;
 }
 
 /*
@@ -84,13 +75,13 @@ void victim_abandon(struct victim *v)
 /* Keeps the victim, but for no longer than max_ms from now. */
 void victim_hold(struct victim *v, uint64_t max_ms)
 {
-	v->hold_until_us = monotonic_us() + max_ms * 1000;
+	v->hold_until_us = clock_monotonic_us() + max_ms * 1000;
 }
 
 /* Lets the victim go if its time is over: to be asked from time to time while it is held. */
 void victim_check_hold(struct victim *v)
 {
-	if (v->pipe_fd >= 0 && monotonic_us() >= v->hold_until_us)
+	if (v->pipe_fd >= 0 && clock_monotonic_us() >= v->hold_until_us)
 		victim_release(v);
 }
 

@@ -62,4 +62,3 @@ void victim_abandon(struct victim *victim);
 void victim_hold(struct victim *victim, uint64_t max_ms);
 void victim_check_hold(struct victim *victim);
 const char *victim_environ(const struct victim *victim, const char *name);
-uint64_t monotonic_us(void);

@@ -16,11 +16,17 @@ static inline uint64_t clock_now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* ms since some moment. */
-static inline uint64_t clock_monotonic_ms(void)
+/* µs since some moment. */
+static inline uint64_t clock_monotonic_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* ms since the same moment. */
+static inline uint64_t clock_monotonic_ms(void)
+{
+	return clock_monotonic_us() / 1000;
 }
