@@ -32,8 +32,8 @@ ALL_LDFLAGS = -Wl,-z,relro,-z,now,--as-needed $(if $(SANITIZE),-fsanitize=$(SANI
 # than the rest of a small crash.  The sanitizers cannot be linked statically.
 # (libcap-ng has functions that look up users, which we do not call and ld warns of: hence no warnings.)
 HELPER_LDFLAGS = $(if $(SANITIZE),-pie,-static-pie -Wl,--no-warnings)
-HELPER_LIBS    = $(if $(SANITIZE),-lzstd -ljansson -lcap-ng -lnettle, \
-	$(shell $(PKG_CONFIG) --static --libs libzstd jansson libcap-ng nettle))
+HELPER_LIBS    = $(if $(SANITIZE),-lzstd -ljansson -lcap-ng -lnettle -lseccomp, \
+	$(shell $(PKG_CONFIG) --static --libs libzstd jansson libcap-ng nettle libseccomp))
 
 Q := $(if $(V),,@)
 
@@ -47,8 +47,12 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/seekable-writer.o common/en
 	common/container.o common/elf-core.o common/proc.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/record.o host-helper/helper/capture.o \
-	host-helper/helper/capture-memory.o host-helper/helper/compress.o host-helper/helper/memory-map.o \
-	host-helper/helper/memory-scan.o host-helper/helper/pipe-read.o host-helper/helper/delegate.o \
+	host-helper/helper/capture-after.o host-helper/helper/capture-jobs.o \
+	host-helper/helper/confined.o host-helper/helper/sandbox.o host-helper/helper/frame-pump.o \
+	host-helper/helper/frame-sinks.o host-helper/helper/memory-map.o \
+	host-helper/helper/memory-scan.o host-helper/helper/memory-source.o \
+	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
+	host-helper/helper/delegate.o \
 	host-helper/helper/delegate-child.o host-helper/helper/delegate-run.o \
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o
 agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-id.o \

@@ -34,21 +34,14 @@ void crash_release(struct crash *crash)
 		free(*arg);
 	free(crash->cmdline);
 
-	char *strings[] = { crash->boot_id,
-			    crash->comm,
-			    crash->exe,
-			    crash->cwd,
-			    crash->hostname,
-			    crash->container_runtime,
-			    crash->container_id,
-			    crash->container_name,
-			    crash->reason,
-			    crash->core_file,
-			    crash->capture_mode,
-			    crash->delegate,
-			    crash->delegation_reason,
-			    crash->output,
-			    crash->fallback_core,
+	char *strings[] = { crash->boot_id,	 crash->comm,
+			    crash->exe,		 crash->cwd,
+			    crash->hostname,	 crash->container_runtime,
+			    crash->container_id, crash->container_name,
+			    crash->reason,	 crash->core_file,
+			    crash->capture_mode, crash->capture_note,
+			    crash->delegate,	 crash->delegation_reason,
+			    crash->output,	 crash->fallback_core,
 			    crash->verified };
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		free(strings[i]);
@@ -183,12 +176,13 @@ static json_t *capture_to_json(const struct crash *c)
 {
 	json_t *o = json_object();
 
-	if (o && (put_text(o, "mode", c->capture_mode) < 0 ||
-		  put(o, "held_ms", json_real((double)c->held_us / 1000.0)) < 0 ||
-		  put_u64(o, "captured_bytes", c->captured_bytes) < 0 ||
-		  put_u64(o, "holes_bytes", c->holes_bytes) < 0 ||
-		  put_text(o, "verified", c->verified) < 0 ||
-		  put(o, "truncated", json_boolean(c->outcome == CRASH_TRUNCATED)) < 0)) {
+	if (o &&
+	    (put_text(o, "mode", c->capture_mode) < 0 || put_text(o, "note", c->capture_note) < 0 ||
+	     put(o, "held_ms", json_real((double)c->held_us / 1000.0)) < 0 ||
+	     put_u64(o, "captured_bytes", c->captured_bytes) < 0 ||
+	     put_u64(o, "holes_bytes", c->holes_bytes) < 0 ||
+	     put_text(o, "verified", c->verified) < 0 ||
+	     put(o, "truncated", json_boolean(c->outcome == CRASH_TRUNCATED)) < 0)) {
 		json_decref(o);
 		return NULL;
 	}
@@ -345,6 +339,7 @@ static int read_parts(const json_t *o, struct crash *c)
 	    get_text(container, "name", &c->container_name) < 0 ||
 	    get_text(core, "file", &c->core_file) < 0 ||
 	    get_text(capture, "mode", &c->capture_mode) < 0 ||
+	    get_text(capture, "note", &c->capture_note) < 0 ||
 	    get_text(capture, "verified", &c->verified) < 0 ||
 	    get_text(delegation, "delegate", &c->delegate) < 0 ||
 	    get_text(delegation, "reason", &c->delegation_reason) < 0 ||

@@ -64,6 +64,7 @@ struct crash {
 	char core_sha256[DIGEST_HEX_SIZE], stored_sha256[DIGEST_HEX_SIZE];
 	char *verified; /* --verify: "same", or where it differs; else NULL */
 	char *capture_mode;
+	char *capture_note; /* what went wrong on the way, though the core may be whole; or NULL */
 	uint64_t captured_bytes, holes_bytes;
 	uint64_t held_us; /* helper's start to the victim's release */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * How long a core ought to be, from its own headers: a dump that was cut off (the victim was killed
- * while it dumped) ends before.
+ * while it dumped) ends before.  And the address that its process faulted at.
  *
  * Every number in the headers is checked before it is used; nothing is allocated by their measure.
  * See: elf(5), and fs/binfmt_elf.c for PN_XNUM.
@@ -10,11 +10,16 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* The kernel's own limit of mappings is 65,530 unless it was raised; notes are one more. */
 #define ELF_PHDRS_MAX (4U << 20)
 #define ELF_BATCH     64
+/* The kernel writes siginfo as the third note. */
+#define ELF_NOTES_MAX 16
+#define ELF_SIGINFO   0x53494749U /* NT_SIGINFO */
 
 /* What of a header and of a program header counts, whichever the word size. */
 struct header {
@@ -148,4 +153,75 @@ int elf_core_expected_size(elf_core_read_fn read_fn, void *context, uint64_t *re
 	}
 	*ret_size = size;
 	return 0;
+}
+
+static int read_first_phdr(elf_core_read_fn read_fn, void *context, const struct header *h,
+			   uint64_t *ret_offset, uint64_t *ret_size)
+{
+	union {
+		Elf64_Phdr wide;
+		Elf32_Phdr narrow;
+	} p;
+	int r = read_exactly(read_fn, context, &p, h->phentsize, h->phoff);
+	bool wide = h->class == ELFCLASS64;
+
+	if (r < 0)
+		return r;
+	if ((wide ? p.wide.p_type : p.narrow.p_type) != PT_NOTE)
+		return -ENOENT;
+	*ret_offset = wide ? p.wide.p_offset : p.narrow.p_offset;
+	*ret_size = wide ? p.wide.p_filesz : p.narrow.p_filesz;
+	return *ret_offset > INT64_MAX || *ret_size > INT64_MAX ? -EINVAL : 0;
+}
+
+/* The address in a siginfo_t: of signals that the processor raised, not of sent ones. */
+static int read_siginfo(elf_core_read_fn read_fn, void *context, const struct header *h,
+			uint64_t offset, uint64_t *ret_address)
+{
+	int32_t words[8]; /* si_signo, si_errno, si_code; the address at byte 12, or 16 */
+	uint32_t narrow;
+	int r = read_exactly(read_fn, context, words, sizeof(words), offset);
+
+	if (r < 0)
+		return r;
+	bool raised = words[0] == SIGSEGV || words[0] == SIGBUS || words[0] == SIGILL ||
+		      words[0] == SIGFPE || words[0] == SIGTRAP;
+	if (!raised || words[2] <= 0)
+		return -ENOENT;
+	if (h->class == ELFCLASS64) {
+		memcpy(ret_address, &words[4], sizeof(*ret_address));
+	} else {
+		memcpy(&narrow, &words[3], sizeof(narrow));
+		*ret_address = narrow;
+	}
+	return 0;
+}
+
+/*
+ * The address at which the process faulted.  0; -ENOENT: none (a signal that was sent, an abort);
+ * -EINVAL: not an ELF core; -ENODATA: it ends before; or what read_fn failed with.
+ */
+int elf_core_fault_address(elf_core_read_fn read_fn, void *context, uint64_t *ret_address)
+{
+	uint64_t offset = 0, size = 0, done = 0;
+	struct header h;
+	Elf64_Nhdr note; /* the same in both classes */
+	int r = read_header(read_fn, context, &h);
+
+	if (r == 0 && (h.phnum == 0 || h.phoff > INT64_MAX))
+		r = -EINVAL;
+	if (r == 0)
+		r = read_first_phdr(read_fn, context, &h, &offset, &size);
+	for (int i = 0; r == 0 && i < ELF_NOTES_MAX && done + sizeof(note) <= size; i++) {
+		r = read_exactly(read_fn, context, &note, sizeof(note), offset + done);
+		if (r < 0)
+			return r;
+		uint64_t name = ((uint64_t)note.n_namesz + 3) & ~3ULL;
+		uint64_t desc = ((uint64_t)note.n_descsz + 3) & ~3ULL;
+		if (note.n_type == ELF_SIGINFO)
+			return read_siginfo(read_fn, context, &h,
+					    offset + done + sizeof(note) + name, ret_address);
+		done += sizeof(note) + name + desc;
+	}
+	return r < 0 ? r : -ENOENT;
 }

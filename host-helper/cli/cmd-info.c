@@ -131,6 +131,7 @@ static void print_core(const struct crash *c)
 		field("file", "none");
 	}
 	text_field("capture", c->capture_mode);
+	text_field("capture note", c->capture_note);
 	field("held", "%" PRIu64 ".%03u ms", c->held_us / 1000, (unsigned)(c->held_us % 1000));
 	size_field("captured", c->captured_bytes);
 	size_field("holes", c->holes_bytes);

@@ -116,6 +116,10 @@ int arguments_parse(int argc, char *const argv[], struct arguments *a,
 			a->action = argv[i][2] == 'h' ? ARGUMENTS_HELP : ARGUMENTS_VERSION;
 			return 0;
 		}
+		if (strcmp(argv[i], "--pipe") == 0) {
+			a->pipe_only = true;
+			continue;
+		}
 		if (strcmp(argv[i], "--verify") == 0) {
 			a->verify = true;
 			continue;

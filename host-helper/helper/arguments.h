@@ -23,6 +23,7 @@ struct arguments {
 	uint64_t time_s, rlimit_core;
 	int pidfd;
 	bool verify;
+	bool pipe_only;		 /* the memory is not read directly */
 	const char *hostname;	 /* or NULL */
 	const char *config_file; /* or NULL */
 	char *const *delegate;	 /* what stands behind the numbers, NULL-terminated; may be empty */

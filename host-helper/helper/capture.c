@@ -1,85 +1,85 @@
 // SPDX-License-Identifier: MIT
 /*
- * The core, out of the kernel's pipe or the victim's memory, into a file of the store.
+ * The core, out of the victim's memory or the kernel's pipe, into a file of the store.
  *
- * The bytes are the victim's memory.  Here they are copied, or compressed, and nothing in them is
- * looked at; their headers are read again afterwards, from the file, to know whether the core is
- * whole. Whatever fails, the pipe is let go and what there is is kept, and called what it is.
+ * The victim's bytes are handled by confined processes (confined.c): here it is decided which way
+ * is taken, and another one where that fails.  Of the bytes nothing is looked at here; the last
+ * way, when no confined process comes to an end, copies them as they are.  Whatever fails, the pipe
+ * is let go and what there is is kept, and called what it is.
  */
 #include "capture.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "capture-memory.h"
 #include "clock.h"
-#include "core-reader.h"
-#include "digest.h"
-#include "elf-core.h"
 #include "fd.h"
-#include "pipe-read.h"
-#include "seekable-format.h"
-#include "seekable.h"
-#include "victim.h"
-
-#define CAPTURE_LEVEL 1 /* zstd's: a victim waits */
-
-/* A disk that was full for the core is full for the record too: this much is given back. */
-#define CAPTURE_ROOM_BYTES (256U << 10)
+#include "pipe-source.h"
 
 /* A spool of this size is no question of memory. */
-#define SPOOL_ALWAYS_BYTES   (64ULL << 20)
-#define DIGEST_RAW_MAX_BYTES (16ULL << 30)
+#define SPOOL_ALWAYS_BYTES (64ULL << 20)
+/* Below, a second thread costs more than it brings, and so does a large buffer. */
+#define SMALL_BYTES	  (8ULL << 20)
+#define SMALL_FRAME_BYTES (256U << 10)
+/* Large pieces, aligned in the file: the page cache takes large folios then. */
+#define FRAME_BYTES FRAME_BYTES_MAX
+/* A process that does not keep to its deadline waits in the kernel. */
+#define GRACE_US   2000000U
+#define PIPE_BYTES (1 << 20)
 
-static enum capture_end end_of_error(int error)
+/* How many threads may work: one for each processor, but not more than PUMP_THREADS_MAX. */
+unsigned capture_threads(void)
 {
-	if (error == -ETIME)
-		return CAPTURE_TIME_OVER;
-	return error == -ENOSPC || error == -EDQUOT || error == -EFBIG ? CAPTURE_DISK_FULL
-								       : CAPTURE_ERROR;
+	cpu_set_t cpus;
+	int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+
+	return count > PUMP_THREADS_MAX ? PUMP_THREADS_MAX : count < 1 ? 1 : (unsigned)count;
 }
 
-/* Takes frames back until there is room for the table and the record. */
-static void make_room(struct seekable_writer *writer)
+/* Makes a job without descriptors, and the memory that its process shares with us. 0 or -errno. */
+int capture_share(struct capture_job *job)
 {
-	uint64_t full = seekable_writer_stored_size(writer);
+	*job = (struct capture_job){ .pipe_fd = -1,
+				     .mem_fd = -1,
+				     .pagemap_fd = -1,
+				     .maps_fd = -1,
+				     .core_fd = -1,
+				     .zst_fd = -1,
+				     .threads = 1,
+				     .deadline_us = UINT64_MAX,
+				     .max_copied = UINT64_MAX,
+				     .max_offset = UINT64_MAX };
+	char *shared =
+		mmap(NULL, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX,
+		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	while (full - seekable_writer_stored_size(writer) < CAPTURE_ROOM_BYTES)
-		if (seekable_writer_drop_last(writer) < 0)
-			break;
+	if (shared == MAP_FAILED)
+		return -errno;
+	job->report = (struct capture_report *)(void *)shared;
+	job->head = shared + sizeof(struct capture_report);
+	return 0;
 }
 
-static int copy_frames(const struct capture_request *request, struct seekable_writer *writer,
-		       const struct memory_head *head, uint64_t deadline_us)
+/* Frees that memory, and closes the job's descriptors but the pipe. */
+void capture_unshare(struct capture_job *job)
 {
-	cleanup_free char *buf = malloc(SEEKABLE_FRAME_BYTES);
-	size_t from_head = 0;
-
-	if (!buf)
-		return -ENOMEM;
-	for (;;) {
-		/* What was taken from the pipe before comes first. */
-		size_t left = head->len - from_head, len = 0;
-		size_t have = left < SEEKABLE_FRAME_BYTES ? left : SEEKABLE_FRAME_BYTES;
-
-		if (have > 0)
-			memcpy(buf, head->data + from_head, have);
-		from_head += have;
-		int end = pipe_read(request->pipe_fd, buf + have, SEEKABLE_FRAME_BYTES - have,
-				    deadline_us, &len);
-		int r = have + len > 0 ? seekable_writer_add(writer, buf, have + len) : 0;
-
-		if (r < 0)
-			return r;
-		if (end < 0 || have + len < SEEKABLE_FRAME_BYTES)
-			return end;
-	}
+	fd_close(&job->mem_fd);
+	fd_close(&job->pagemap_fd);
+	fd_close(&job->maps_fd);
+	fd_close(&job->core_fd);
+	fd_close(&job->zst_fd);
+	if (job->report)
+		munmap(job->report, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX);
+	job->report = NULL;
+	job->head = NULL;
 }
 
 static int create_file(int dirfd, const char *name)
@@ -87,110 +87,6 @@ static int create_file(int dirfd, const char *name)
 	int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	return fd < 0 ? -errno : fd;
-}
-
-/* Ends the file in the seekable format with what there is room for. */
-static int finish(struct seekable_writer *writer, bool disk_full)
-{
-	int r, first = 0;
-
-	if (disk_full)
-		make_room(writer);
-	while ((r = seekable_writer_finish(writer)) < 0) {
-		first = first ? first : r;
-		if (seekable_writer_drop_last(writer) < 0)
-			break;
-	}
-	return first;
-}
-
-/* From the pipe, compressed on the way; head: what of it was read before. */
-static void capture_pipe(const struct capture_request *request, const struct memory_head *head,
-			 uint64_t deadline_us, struct capture_result *result)
-{
-	struct seekable_writer *writer = NULL;
-	cleanup_fd int fd = create_file(request->dirfd, CRASH_CORE_ZST_NAME);
-	int r = fd < 0 ? fd : seekable_writer_new(fd, CAPTURE_LEVEL, &writer);
-
-	if (r == 0)
-		r = copy_frames(request, writer, head, deadline_us);
-	result->end = r < 0 ? end_of_error(r) : CAPTURE_WHOLE;
-	result->error = r;
-	if (writer) {
-		r = finish(writer, result->end == CAPTURE_DISK_FULL);
-		if (r < 0) {
-			result->end = end_of_error(r);
-			result->error = r;
-		}
-		result->file = CRASH_CORE_ZST_NAME;
-		result->raw_size = result->copied = seekable_writer_raw_size(writer);
-		result->stored_size = seekable_writer_stored_size(writer);
-	}
-	seekable_writer_free(&writer);
-}
-
-/* The rest of the kernel's stream, against what the file holds: the first difference, if any. */
-static void verify_by_pipe(const struct capture_request *request, int spool_fd, uint64_t offset,
-			   uint64_t deadline_us, struct capture_result *result)
-{
-	cleanup_free char *theirs = malloc(SEEKABLE_FRAME_BYTES);
-	cleanup_free char *ours = malloc(SEEKABLE_FRAME_BYTES);
-	size_t len = SEEKABLE_FRAME_BYTES;
-
-	while (theirs && ours && len == SEEKABLE_FRAME_BYTES) {
-		if (pipe_read(request->pipe_fd, theirs, SEEKABLE_FRAME_BYTES, deadline_us, &len) <
-		    0)
-			return;
-		if (len > 0 && fd_pread_all(spool_fd, ours, len, offset) < 0)
-			memset(ours, 0, len);
-		for (size_t i = 0; i < len; i++)
-			if (theirs[i] != ours[i]) {
-				result->differs_at = offset + i;
-				return;
-			}
-		offset += len;
-	}
-	result->differs_at = offset;
-	result->verified = offset == result->raw_size;
-}
-
-/*
- * From memory, raw and sparse.  0; or -errno, and then the pipe has the rest of the stream behind
- * *ret_head.
- */
-static int capture_spool(const struct capture_request *request, uint64_t deadline_us,
-			 struct memory_head *ret_head, struct capture_result *result)
-{
-	cleanup_fd int mem = openat(request->procfd, "mem", O_RDONLY | O_CLOEXEC);
-	cleanup_fd int pagemap = openat(request->procfd, "pagemap", O_RDONLY | O_CLOEXEC);
-	struct memory_capture capture = { .mem_fd = mem,
-					  .pagemap_fd = pagemap,
-					  .maps = request->maps,
-					  .deadline_us = deadline_us };
-
-	if (mem < 0 || pagemap < 0)
-		return -errno;
-	cleanup_fd int spool = create_file(request->dirfd, CRASH_CORE_RAW_NAME);
-	if (spool < 0)
-		return spool;
-	int r = capture_memory(&capture, request->pipe_fd, spool, ret_head, &result->raw_size,
-			       &result->copied);
-	/* Out of time, the pipe has no more to give either: what was copied is kept, as a part. */
-	bool partial = r == -ETIME && result->copied > 0;
-	if (r < 0 && !partial) {
-		(void)unlinkat(request->dirfd, CRASH_CORE_RAW_NAME, 0);
-		return r;
-	}
-	if (partial) {
-		result->end = CAPTURE_TIME_OVER;
-		result->error = r;
-	}
-	result->copied += ret_head->len;
-	result->stored_size = result->raw_size;
-	result->file = CRASH_CORE_RAW_NAME;
-	if (request->verify && !partial)
-		verify_by_pipe(request, spool, ret_head->len, deadline_us, result);
-	return 0;
 }
 
 /* True if the spool has room: in what is allowed, on the disk, and in memory (it is page cache
@@ -201,7 +97,7 @@ static bool fits_spool(const struct capture_request *request)
 	struct sysinfo memory;
 	uint64_t need = request->resident_bytes;
 
-	if (request->procfd < 0 || !request->maps || need > request->spool_max)
+	if (need > request->spool_max)
 		return false;
 	if (fstatvfs(request->dirfd, &disk) < 0 ||
 	    need > (uint64_t)disk.f_bavail * disk.f_frsize / 2)
@@ -212,165 +108,269 @@ static bool fits_spool(const struct capture_request *request)
 		need < ((uint64_t)memory.freeram + memory.bufferram) * memory.mem_unit / 2);
 }
 
-/*
- * Captures the core into request->dirfd.  It never fails as a whole: *ret_result tells how far it
- * came.
- */
-void capture_core(const struct capture_request *request, struct capture_result *ret_result)
+/* Opens what the memory is read by. 0 or -errno. */
+static int open_memory(struct capture_job *job, int procfd)
 {
-	uint64_t deadline_us = clock_monotonic_us() + request->max_block_ms * 1000;
-	struct memory_head head = { NULL, 0 };
+	static const int flags = O_RDONLY | O_CLOEXEC;
 
-	*ret_result = (struct capture_result){ .end = CAPTURE_WHOLE };
-	(void)fcntl(request->pipe_fd, F_SETPIPE_SZ, (int)SEEKABLE_FRAME_BYTES);
-	if (!fits_spool(request) || capture_spool(request, deadline_us, &head, ret_result) < 0) {
-		*ret_result = (struct capture_result){ .end = CAPTURE_WHOLE };
-		capture_pipe(request, &head, deadline_us, ret_result);
-	}
-	free(head.data);
-}
-
-static ssize_t read_core(void *context, void *buf, size_t len, uint64_t offset)
-{
-	return core_reader_pread(context, buf, len, offset);
-}
-
-/* Compares the core with what its headers promise. Returns NULL: whole, or the reason why not. */
-static char *find_shortfall(int dirfd, const struct capture_result *result)
-{
-	cleanup_core_reader struct core_reader *reader = NULL;
-	uint64_t expected = 0;
-	char *reason = NULL;
-	int n = 0;
-
-	int r = core_reader_open_at(dirfd, result->file, &reader);
-	if (r == 0)
-		r = elf_core_expected_size(read_core, reader, &expected);
-	if (r == -EINVAL)
-		n = asprintf(&reason, "what the kernel sent is not an ELF core");
-	else if (r < 0)
-		n = asprintf(&reason, "the dump ended within its headers: %s", strerror(-r));
-	else if (result->raw_size < expected)
-		n = asprintf(&reason,
-			     "the dump ended after %llu of %llu bytes: the process was killed "
-			     "while it dumped",
-			     (unsigned long long)result->raw_size, (unsigned long long)expected);
-	return n < 0 ? NULL : reason;
-}
-
-static void set_outcome(struct crash *crash, enum crash_outcome outcome, const char *reason)
-{
-	crash->outcome = outcome;
-	(void)crash_set_string(&crash->reason, reason);
-}
-
-static void set_nothing(const struct capture_request *request, const struct capture_result *result,
-			struct crash *crash)
-{
-	cleanup_free char *reason = NULL;
-
-	if (result->error < 0 &&
-	    asprintf(&reason, "nothing could be stored: %s", strerror(-result->error)) < 0)
-		reason = NULL;
-	set_outcome(crash, CRASH_FAILED, reason ? reason : "the kernel sent no core");
-	crash->stored_size = 0;
-	if (result->file)
-		(void)unlinkat(request->dirfd, result->file, 0);
-}
-
-static void set_verified(const struct capture_result *result, struct crash *crash)
-{
-	cleanup_free char *text = NULL;
-
-	if (!result->verified && asprintf(&text, "differs from the kernel's stream at byte %llu",
-					  (unsigned long long)result->differs_at) < 0)
-		text = NULL;
-	(void)crash_set_string(&crash->verified, result->verified ? "same" : text);
-}
-
-/*
- * Says in the record what became of the core.  A file that holds nothing is removed.
- */
-void capture_check(const struct capture_request *request, const struct capture_result *result,
-		   struct crash *crash)
-{
-	bool from_memory = result->file && strcmp(result->file, CRASH_CORE_RAW_NAME) == 0;
-
-	(void)crash_set_string(&crash->capture_mode, from_memory ? "memory" : "pipe");
-	crash->core_size = result->raw_size;
-	crash->stored_size = result->stored_size;
-	crash->captured_bytes = result->copied;
-	crash->holes_bytes = result->raw_size - result->copied;
-	if (request->verify && from_memory && result->end == CAPTURE_WHOLE)
-		set_verified(result, crash);
-
-	if (result->raw_size == 0) {
-		set_nothing(request, result, crash);
-		return;
-	}
-	(void)crash_set_string(&crash->core_file, result->file);
-	switch (result->end) {
-	case CAPTURE_DISK_FULL:
-		set_outcome(crash, CRASH_TRUNCATED, "the disk of the store is full");
-		return;
-	case CAPTURE_TIME_OVER:
-		set_outcome(crash, CRASH_TRUNCATED, "max_block is over: the dump took too long");
-		return;
-	case CAPTURE_ERROR:
-		set_outcome(crash, CRASH_TRUNCATED, strerror(-result->error));
-		return;
-	case CAPTURE_WHOLE:
-		break;
-	}
-	cleanup_free char *shortfall = find_shortfall(request->dirfd, result);
-	set_outcome(crash, shortfall ? CRASH_TRUNCATED : CRASH_STORED, shortfall);
-}
-
-static ssize_t read_stored(void *context, void *buf, size_t len, uint64_t offset)
-{
-	return pread(core_reader_fd(context), buf, len, (off_t)offset);
-}
-
-static int digest_of(elf_core_read_fn read_fn, struct core_reader *reader, capture_tick_fn tick,
-		     void *tick_context, char hex[DIGEST_HEX_SIZE])
-{
-	cleanup_free char *buf = malloc(SEEKABLE_FRAME_BYTES);
-	struct sha256_ctx ctx;
-	uint64_t offset = 0;
-
-	if (!buf)
-		return -ENOMEM;
-	digest_init(&ctx);
-	for (;;) {
-		ssize_t n = read_fn(reader, buf, SEEKABLE_FRAME_BYTES, offset);
-
-		tick(tick_context);
-		if (n < 0)
-			return (int)n;
-		if (n == 0)
-			break;
-		digest_update(&ctx, buf, (size_t)n);
-		offset += (uint64_t)n;
-	}
-	digest_finish_hex(&ctx, hex);
+	if (procfd < 0 || (job->mem_fd = openat(procfd, "mem", flags)) < 0 ||
+	    (job->pagemap_fd = openat(procfd, "pagemap", flags)) < 0 ||
+	    (job->maps_fd = openat(procfd, "maps", flags)) < 0)
+		return procfd < 0 ? -ENOENT : -errno;
 	return 0;
 }
 
-/*
- * After the capture: SHA-256 of the stored file and of the raw core, into the record if they can be
- * had.  tick is called at least once for each MiB.
- */
-void capture_digests(int dirfd, struct crash *crash, capture_tick_fn tick, void *tick_context)
+static void use_memory(struct capture *c)
 {
-	cleanup_core_reader struct core_reader *reader = NULL;
-	char hex[DIGEST_HEX_SIZE];
+	struct capture_job *job = &c->job;
+	bool small = c->request->resident_bytes < SMALL_BYTES;
 
-	if (!crash->core_file || core_reader_open_at(dirfd, crash->core_file, &reader) < 0)
+	if (fits_spool(c->request)) {
+		job->kind = CAPTURE_JOB_SPOOL;
+		job->core_fd = create_file(c->request->dirfd, CRASH_CORE_RAW_NAME);
+	} else {
+		job->kind = CAPTURE_JOB_FRAMES;
+		job->zst_fd = create_file(c->request->dirfd, CRASH_CORE_ZST_NAME);
+	}
+	job->threads = small ? 1 : capture_threads();
+	job->frame_bytes = small ? SMALL_FRAME_BYTES : FRAME_BYTES;
+}
+
+static void use_pipe(struct capture *c)
+{
+	struct capture_job *job = &c->job;
+
+	fd_close(&job->mem_fd);
+	fd_close(&job->pagemap_fd);
+	fd_close(&job->maps_fd);
+	fd_close(&job->core_fd);
+	(void)unlinkat(c->request->dirfd, CRASH_CORE_RAW_NAME, 0);
+	if (job->zst_fd < 0)
+		job->zst_fd = create_file(c->request->dirfd, CRASH_CORE_ZST_NAME);
+	else
+		(void)!ftruncate(job->zst_fd, 0);
+	job->kind = CAPTURE_JOB_PIPE;
+	job->head_len = atomic_load(&job->report->taken);
+	if (job->head_len > CAPTURE_HEAD_BYTES_MAX)
+		job->head_len = CAPTURE_HEAD_BYTES_MAX;
+	job->threads = capture_threads();
+	(void)fcntl(job->pipe_fd, F_SETPIPE_SZ, PIPE_BYTES);
+}
+
+static void start_job(struct capture *c)
+{
+	c->started = confined_start(&c->job, &c->process) == 0;
+}
+
+/*
+ * Begins to capture the core into request->dirfd; other things can be done meanwhile.  It never
+ * fails: capture_finish() tells how far it came.
+ */
+void capture_start(struct capture *c, const struct capture_request *request)
+{
+	*c = (struct capture){ .request = request,
+			       .deadline_us = clock_monotonic_us() + request->max_block_ms * 1000,
+			       .process = { .done_fd = -1 } };
+	if (capture_share(&c->job) < 0)
 		return;
-	if (digest_of(read_stored, reader, tick, tick_context, hex) == 0)
-		memcpy(crash->stored_sha256, hex, sizeof(hex));
-	/* Hashing the holes of a huge sparse core helps nobody: its frames have checksums. */
-	if (crash->core_size <= DIGEST_RAW_MAX_BYTES &&
-	    digest_of(read_core, reader, tick, tick_context, hex) == 0)
-		memcpy(crash->core_sha256, hex, sizeof(hex));
+	c->job.pipe_fd = request->pipe_fd;
+	c->job.deadline_us = c->deadline_us;
+	c->job.max_copied = request->max_copied;
+	c->job.max_offset = request->max_offset;
+	c->job.verify = request->verify;
+	if (open_memory(&c->job, request->procfd) == 0)
+		use_memory(c);
+	else
+		use_pipe(c);
+	start_job(c);
+}
+
+/* Waits for the process. 0: it did its job, -ECHILD: it ended before, -ETIME, or -errno. */
+static int wait_job(struct capture *c, char note[CAPTURE_NOTE_SIZE])
+{
+	const char *what = c->job.kind == CAPTURE_JOB_PIPE ? "pipe" : "memory";
+	char death[CAPTURE_NOTE_SIZE / 2];
+	int r = c->started ? confined_wait(&c->process, c->job.report, c->deadline_us + GRACE_US,
+					   NULL, NULL)
+			   : -ECHILD;
+
+	if (r == 0) {
+		enum capture_end end = c->job.report->end;
+
+		r = end == CAPTURE_ERROR || end == CAPTURE_DISK_FULL ? c->job.report->error : 0;
+	} else if (c->started) {
+		confined_end(&c->process);
+		c->started = false;
+	}
+	if (r == -ECHILD)
+		snprintf(note, CAPTURE_NOTE_SIZE, "%s: %s", what,
+			 confined_death(&c->process, death, sizeof(death)));
+	else if (r < 0)
+		snprintf(note, CAPTURE_NOTE_SIZE, "%s: %s", what, strerror(-r));
+	return r;
+}
+
+static bool is_zeros(const char *data, size_t len)
+{
+	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+static int drain(struct capture *c, char *buf, struct capture_report *report)
+{
+	uint64_t at = report->taken;
+	size_t len = FRAME_BYTES;
+	int r = 0;
+
+	while (r == 0 && len == FRAME_BYTES) {
+		r = pipe_take(c->job.pipe_fd, buf, FRAME_BYTES, c->deadline_us, report, &len);
+		if (len > 0 && !is_zeros(buf, len) &&
+		    pwrite(c->job.core_fd, buf, len, (off_t)at) != (ssize_t)len)
+			return -ENOSPC;
+		at += len;
+		if (ftruncate(c->job.core_fd, (off_t)at) < 0)
+			return -errno;
+	}
+	return r;
+}
+
+/*
+ * The last way: as it is, by the helper itself.  What was taken off the pipe before is in head, or
+ * lost.
+ */
+static int drain_pipe(struct capture *c, struct capture_result *result)
+{
+	struct capture_report *report = c->job.report;
+	size_t head = (size_t)c->job.head_len;
+	char *buf =
+		mmap(NULL, FRAME_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	fd_close(&c->job.zst_fd);
+	(void)unlinkat(c->request->dirfd, CRASH_CORE_ZST_NAME, 0);
+	c->job.core_fd = create_file(c->request->dirfd, CRASH_CORE_RAW_NAME);
+	if (c->job.core_fd < 0 || buf == MAP_FAILED)
+		return c->job.core_fd < 0 ? c->job.core_fd : -ENOMEM;
+	result->file = CRASH_CORE_RAW_NAME;
+	result->lost = result->lost || report->taken > head;
+	int r = pwrite(c->job.core_fd, c->job.head, head, 0) == (ssize_t)head ? 0 : -ENOSPC;
+	if (r == 0)
+		r = drain(c, buf, report);
+	munmap(buf, FRAME_BYTES);
+	return r;
+}
+
+/* Takes over what the confined process reported, as far as it can be true. */
+static void take_report(const struct capture *c, struct capture_result *result)
+{
+	struct capture_report report = *c->job.report;
+	struct stat st;
+	bool raw = c->job.kind == CAPTURE_JOB_SPOOL || c->job.kind == CAPTURE_JOB_CHECK;
+	int fd = raw ? c->job.core_fd : c->job.zst_fd;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	result->file = raw ? CRASH_CORE_RAW_NAME : CRASH_CORE_ZST_NAME;
+	result->stored_size = (uint64_t)st.st_size;
+	result->raw_size = raw ? (uint64_t)st.st_size : report.raw_size;
+	result->copied = report.copied < result->raw_size ? report.copied : result->raw_size;
+	result->expected = report.expected;
+	result->lost = result->lost || report.lost;
+	result->checked = report.done;
+	result->is_core = report.is_core;
+	result->verified = report.verified;
+	result->differs_at = report.differs_at;
+	result->has_fault_address = report.has_fault_address;
+	result->fault_address = report.fault_address;
+}
+
+static enum capture_end end_of_drain(int error)
+{
+	return error == 0	  ? CAPTURE_WHOLE
+	       : error == -ETIME  ? CAPTURE_TIME_OVER
+	       : error == -ENOSPC ? CAPTURE_DISK_FULL
+				  : CAPTURE_ERROR;
+}
+
+/* The last way, and what became of it. */
+static void finish_by_draining(struct capture *c, struct capture_result *result)
+{
+	int r = drain_pipe(c, result);
+
+	result->end = end_of_drain(r);
+	result->error = r;
+	c->job.kind = CAPTURE_JOB_CHECK;
+}
+
+/* True if the memory did not give the core, and the pipe may. */
+static bool wants_pipe(const struct capture *c, int error)
+{
+	if (error == 0 || error == -ETIME || c->job.kind == CAPTURE_JOB_PIPE)
+		return false;
+	/* What is compressed already is kept; a raw spool takes more room. */
+	return !(c->job.kind == CAPTURE_JOB_FRAMES && error == -ENOSPC);
+}
+
+/*
+ * Waits for the capture, and takes another way where one fails: memory, pipe, the pipe without a
+ * confined process.  *ret_result tells how far it came.
+ */
+void capture_finish(struct capture *c, struct capture_result *ret_result)
+{
+	struct capture_report *report = c->job.report;
+
+	*ret_result = (struct capture_result){ .end = CAPTURE_ERROR, .error = -ENOMEM };
+	if (!report)
+		return;
+	int r = wait_job(c, ret_result->note);
+	if (wants_pipe(c, r)) {
+		/* What was lost between pipe and report cannot be had again. */
+		ret_result->lost = atomic_load(&report->taking);
+		use_pipe(c);
+		start_job(c);
+		r = wait_job(c, ret_result->note);
+	}
+	if (r == -ECHILD) {
+		/* Once more: it may not have been its own fault. */
+		ret_result->lost = ret_result->lost || atomic_load(&report->taking);
+		start_job(c);
+		r = wait_job(c, ret_result->note);
+	}
+	if (r == -ECHILD || (r < 0 && r != -ETIME && r != -ENOSPC && report->raw_size == 0)) {
+		ret_result->lost = ret_result->lost || atomic_load(&report->taking);
+		finish_by_draining(c, ret_result);
+		return;
+	}
+	ret_result->from_memory = c->job.kind != CAPTURE_JOB_PIPE;
+	ret_result->end = r == -ETIME ? CAPTURE_TIME_OVER : report->end;
+	ret_result->error = r == -ETIME ? r : report->error;
+	take_report(c, ret_result);
+	/* A process that did not keep to its time has left a file without its table. */
+	if (r == -ETIME)
+		c->job.kind =
+			c->job.kind == CAPTURE_JOB_SPOOL ? CAPTURE_JOB_CHECK : CAPTURE_JOB_MEND;
+}
+
+/*
+ * After the release, before the result is described: where nobody has looked at the core yet, a
+ * confined process does.
+ */
+void capture_check(struct capture *c, struct capture_result *result)
+{
+	enum capture_job_kind kind = c->job.kind;
+
+	if (!c->job.report || !result->file ||
+	    (kind != CAPTURE_JOB_CHECK && kind != CAPTURE_JOB_MEND))
+		return;
+	/* The pipe is not its business, and may be another file by now. */
+	c->job.pipe_fd = -1;
+	(void)confined_run(&c->job, NULL, NULL);
+	take_report(c, result);
+}
+
+/* Frees all. */
+void capture_end(struct capture *c)
+{
+	if (c->started)
+		confined_end(&c->process);
+	if (c->job.report)
+		capture_unshare(&c->job);
 }

@@ -1,49 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The core, out of the kernel's pipe or the victim's memory, into a file of the store.
+ * The core, out of the victim's memory or the kernel's pipe, into a file of the store.
+ *
+ * In the victim's time: start, finish.  After its release: check, compress, digests.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture-report.h"
+#include "confined.h"
 #include "crash.h"
 
-/* Why there is no more of the core than there is. */
-enum capture_end {
-	CAPTURE_WHOLE,	   /* the kernel's stream was taken to its end */
-	CAPTURE_DISK_FULL, /* ENOSPC, EDQUOT, EFBIG */
-	CAPTURE_TIME_OVER, /* max_block */
-	CAPTURE_ERROR,	   /* result.error */
-};
+#define CAPTURE_NOTE_SIZE 160
 
 struct capture_request {
 	int pipe_fd;
-	int dirfd;  /* where the core's file is made: "core" or "core.zst" */
-	int procfd; /* /proc/TGID/task/TID, or -1: from the pipe only */
-	const char *maps;
+	int dirfd;		 /* where the core's file is made: "core" or "core.zst" */
+	int procfd;		 /* /proc/TGID/task/TID, or -1: from the pipe only */
 	uint64_t resident_bytes; /* about as much has to be copied */
-	uint64_t spool_max;	 /* more than this is taken from the pipe, and compressed at once */
+	uint64_t spool_max;	 /* more than this is compressed at once */
 	uint64_t max_block_ms;
-	bool verify; /* compare with the pipe what was taken from memory */
+	uint64_t max_copied; /* bytes of memory that may be captured; UINT64_MAX: all */
+	uint64_t max_offset; /* the core is cut here */
+	const char *limit;   /* what those two limits come from, for the record */
+	bool verify;	     /* compare with the pipe what was taken from memory */
+};
+
+/* A capture that is under way. */
+struct capture {
+	const struct capture_request *request;
+	struct capture_job job;
+	struct confined process;
+	bool started;
+	uint64_t deadline_us;
 };
 
 struct capture_result {
 	enum capture_end end;
-	int error; /* -errno of what went wrong, or 0 */
-	const char
-		*file; /* CRASH_CORE_RAW_NAME or CRASH_CORE_ZST_NAME; NULL: nothing could be made */
-	uint64_t raw_size, stored_size;
-	uint64_t copied;     /* bytes of the core that were read; the rest are holes */
-	bool verified;	     /* verify: it was the same */
-	uint64_t differs_at; /* verify, and not: the first byte that was not */
+	int error;	  /* -errno of what went wrong, or 0 */
+	const char *file; /* CRASH_CORE_RAW_NAME or CRASH_CORE_ZST_NAME; NULL: there is none */
+	bool from_memory;
+	bool lost; /* bytes of the stream were lost with a process that was ended */
+	char note[CAPTURE_NOTE_SIZE]; /* what went wrong on the way, or "" */
+	uint64_t raw_size, stored_size, copied, expected;
+	bool checked; /* its headers were looked at: */
+	bool is_core, verified, has_fault_address;
+	uint64_t differs_at, fault_address;
 };
 
-/* Called between pieces of work that may be long. */
-typedef void (*capture_tick_fn)(void *context);
+void capture_start(struct capture *capture, const struct capture_request *request);
+void capture_finish(struct capture *capture, struct capture_result *ret_result);
+void capture_check(struct capture *capture, struct capture_result *result);
+void capture_end(struct capture *capture);
+void capture_describe(const struct capture_request *request, const struct capture_result *result,
+		      struct crash *crash);
 
-void capture_core(const struct capture_request *request, struct capture_result *ret_result);
-void capture_check(const struct capture_request *request, const struct capture_result *result,
-		   struct crash *crash);
-void capture_digests(int dirfd, struct crash *crash, capture_tick_fn tick, void *tick_context);
-int capture_compress(int dirfd, struct crash *crash, capture_tick_fn tick, void *tick_context);
+int capture_mend(int dirfd, int fd);
+int capture_compress(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
+		     void *tick_context);
+void capture_digests(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
+		     void *tick_context);
+unsigned capture_threads(void);
+int capture_share(struct capture_job *job);
+void capture_unshare(struct capture_job *job);

@@ -34,7 +34,8 @@
 #include "store.h"
 #include "victim.h"
 
-#define NICE_AFTER_RELEASE 10
+#define NICE_AFTER_RELEASE   10
+#define DIGEST_RAW_MAX_BYTES (16ULL << 30)
 
 static void print_usage(FILE *to)
 {
@@ -52,6 +53,7 @@ static void print_usage(FILE *to)
 	      "  -d%d  dump mode           -i%I  thread, host's id     -F%F  pidfd (Linux 6.16)\n"
 	      "  -h%h  host name\n"
 	      "  --verify    compares what is read from memory with the kernel's stream: slow\n"
+	      "  --pipe      takes the core from the kernel's stream only: slower\n"
 	      "  -C FILE     configuration, instead of " PATH_CONFIG "\n"
 	      "  --help      this text\n"
 	      "  --version   the version\n"
@@ -107,6 +109,8 @@ struct run {
 	struct crash crash;
 	struct store store;
 	int dirfd; /* the crash's directory, or -1: there is none */
+	struct capture_request request;
+	struct capture capture;
 };
 
 /* Where the configuration is in doubt the core is stored all the same, and nothing is handed over.
@@ -123,33 +127,35 @@ static void load_config(struct run *run)
 		run->config.fallback_core = true;
 }
 
-static int open_record(struct run *run)
+static int open_directory(struct run *run)
 {
 	int r = store_open(run->config.store, true, &run->store);
 
 	if (r == 0)
-		r = record_begin(&run->store, &run->crash, &run->dirfd);
+		r = record_begin(&run->store, &run->crash, run->arguments.pid, &run->dirfd);
 	if (r < 0)
-		log_error("pid %u (%s) crashed: no record: %s: %s", run->crash.pid,
-			  run->crash.comm ? run->crash.comm : "?", run->config.store, strerror(-r));
+		log_error("pid %u crashed: no record: %s: %s", run->arguments.pid,
+			  run->config.store, strerror(-r));
 	return r;
 }
 
-static void capture(struct run *run, struct capture_request *request, struct capture_result *result)
+static void start_capture(struct run *run)
 {
 	const struct proc_status *status = &run->victim.status;
 
-	*request = (struct capture_request){
+	run->request = (struct capture_request){
 		.pipe_fd = run->victim.pipe_fd,
 		.dirfd = run->dirfd,
-		.procfd = run->victim.is_dumping ? run->victim.procfd : -1,
-		.maps = run->victim.files[VICTIM_MAPS].data,
+		.procfd = run->victim.is_dumping && !run->arguments.pipe_only ? run->victim.procfd
+									      : -1,
 		.resident_bytes = (status->resident_kib + status->swapped_kib) << 10,
 		.spool_max = run->config.spool_max,
 		.max_block_ms = run->config.max_block_ms,
+		.max_copied = UINT64_MAX,
+		.max_offset = UINT64_MAX,
 		.verify = run->arguments.verify,
 	};
-	capture_core(request, result);
+	capture_start(&run->capture, &run->request);
 }
 
 static void own_core(const struct run *run, const char *name)
@@ -196,7 +202,7 @@ static void check_hold(void *context)
 static void compress(struct run *run)
 {
 	bool raw = run->crash.core_file && strcmp(run->crash.core_file, CRASH_CORE_RAW_NAME) == 0;
-	int r = capture_compress(run->dirfd, &run->crash, check_hold, run);
+	int r = capture_compress(run->dirfd, &run->crash, DIGEST_RAW_MAX_BYTES, check_hold, run);
 
 	if (r < 0)
 		log_warning("crash %s: stays as it is, not compressed: %s", run->crash.id,
@@ -206,6 +212,22 @@ static void compress(struct run *run)
 	own_core(run, run->crash.core_file);
 	write_record(run);
 	(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
+}
+
+/* Ends the victim's time, unless it is held. */
+static void finish_capture(struct run *run, struct capture_result *result)
+{
+	capture_finish(&run->capture, result);
+	victim_hold(&run->victim, run->config.hold_max_ms);
+	/* With the memory taken directly the kernel waits at the pipe, and sees at once that it is
+	 * closed. */
+	if (result->end == CAPTURE_TIME_OVER && !result->from_memory)
+		victim_abandon(&run->victim);
+	/* Whether there is something to hold the victim for is not known before the outcome is. */
+	if (!run->victim.is_init && run->config.hold != CONFIG_HOLD_ALWAYS)
+		victim_release(&run->victim);
+	capture_check(&run->capture, result);
+	capture_end(&run->capture);
 }
 
 /* The way of a crash. */
@@ -218,28 +240,19 @@ static void handle_crash(struct run *run)
 		.victim = &run->victim,
 		.crash = &run->crash,
 	};
-	struct capture_request request;
 	struct capture_result captured;
 
+	if (open_directory(run) < 0)
+		return;
+	delegation.dirfd = run->dirfd;
+	start_capture(run);
+	/* Meanwhile, in the victim's time too: all that is known only as long as it is there. */
 	victim_snapshot(&run->victim, &run->arguments);
+	finish_capture(run, &captured);
+
 	if (record_fill(&run->crash, &run->arguments, &run->victim) < 0)
 		log_error("pid %u crashed: out of memory for its record", run->arguments.pid);
-	if (open_record(run) < 0 && run->dirfd < 0)
-		return;
-
-	capture(run, &request, &captured);
-	victim_hold(&run->victim, run->config.hold_max_ms);
-	/* With the memory taken directly the kernel waits at the pipe, and sees at once that it is
-	 * closed. */
-	if (captured.end == CAPTURE_TIME_OVER && captured.file &&
-	    strcmp(captured.file, CRASH_CORE_ZST_NAME) == 0)
-		victim_abandon(&run->victim);
-	delegation.dirfd = run->dirfd;
-	/* The outcome is needed before it is known whether there is something to hold the victim
-	 * for. */
-	if (!run->victim.is_init && run->config.hold != CONFIG_HOLD_ALWAYS)
-		victim_release(&run->victim);
-	capture_check(&request, &captured, &run->crash);
+	capture_describe(&run->request, &captured, &run->crash);
 	own_core(run, run->crash.core_file);
 	if (!delegate_wants_hold(&delegation))
 		victim_release(&run->victim);
@@ -250,7 +263,7 @@ static void handle_crash(struct run *run)
 		(void)setpriority(PRIO_PROCESS, 0, NICE_AFTER_RELEASE);
 	compress(run);
 	record_sync(run->dirfd, run->crash.core_file);
-	capture_digests(run->dirfd, &run->crash, check_hold, run);
+	capture_digests(run->dirfd, &run->crash, DIGEST_RAW_MAX_BYTES, check_hold, run);
 	write_record(run);
 	delegate_core(&delegation);
 	run->crash.held_us = run->victim.held_us;

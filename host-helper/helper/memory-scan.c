@@ -15,7 +15,7 @@
 
 #define PAGE_BYTES 4096U
 
-/* <linux/fs.h> of Linux 6.7; Debian 12's is older. */
+/* <linux/fs.h> of Linux 6.7; Debian 12's is older.  See: PAGEMAP_SCAN. */
 struct pm_scan_arg_v0 {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
@@ -23,19 +23,22 @@ struct pm_scan_arg_v0 {
 struct page_region_v0 {
 	uint64_t start, end, categories;
 };
-#define PAGEMAP_SCAN_V0 _IOWR('f', 16, struct pm_scan_arg_v0)
-#define PAGE_PRESENT	(1U << 3)
-#define PAGE_SWAPPED	(1U << 4)
-#define PAGE_ZERO	(1U << 5)
+_Static_assert(_IOWR('f', 16, struct pm_scan_arg_v0) == MEMORY_SCAN_IOCTL, "PAGEMAP_SCAN");
+#define PAGE_PRESENT (1U << 3)
+#define PAGE_SWAPPED (1U << 4)
+#define PAGE_ZERO    (1U << 5)
 /* An entry of /proc/PID/pagemap */
 #define ENTRY_PRESENT (1ULL << 63)
 #define ENTRY_SWAPPED (1ULL << 62)
 
-/* Starts at the first segment; both stay the caller's. */
-void memory_scan_init(struct memory_scan *s, const struct memory_map *map, int pagemap_fd)
+/* Starts at the first segment; both stay the caller's.  piece_bytes: pieces end where the file is
+ * aligned to so many. */
+void memory_scan_init(struct memory_scan *s, const struct memory_map *map, int pagemap_fd,
+		      size_t piece_bytes)
 {
 	s->map = map;
 	s->pagemap_fd = pagemap_fd;
+	s->piece_bytes = piece_bytes;
 	s->no_scan_ioctl = false;
 	s->segment = s->region = s->region_count = 0;
 	s->asked = map->segments[0].address;
@@ -65,7 +68,7 @@ static int ask_by_ioctl(struct memory_scan *s, uint64_t end)
 		.category_anyof_mask = PAGE_PRESENT | PAGE_SWAPPED,
 		.return_mask = PAGE_PRESENT | PAGE_SWAPPED,
 	};
-	int n = ioctl(s->pagemap_fd, PAGEMAP_SCAN_V0, &arg);
+	int n = ioctl(s->pagemap_fd, MEMORY_SCAN_IOCTL, &arg);
 
 	if (n < 0)
 		return -errno;
@@ -118,7 +121,7 @@ static int ask(struct memory_scan *s, const struct memory_segment *segment)
 }
 
 /*
- * The next piece, of at most MEMORY_PIECE_BYTES.  1; 0: that was all; or -errno.
+ * The next piece, of at most piece_bytes, by rising offsets.  1; 0: that was all; or -errno.
  */
 int memory_scan_next(struct memory_scan *s, struct memory_piece *ret_piece)
 {
@@ -129,9 +132,7 @@ int memory_scan_next(struct memory_scan *s, struct memory_piece *ret_piece)
 			struct memory_region *region = &s->regions[s->region];
 			uint64_t size = region->end - region->start;
 			uint64_t offset = segment->offset + (region->start - segment->address);
-			/* Aligned in the file: the page cache takes large folios then, twice as
-			 * fast. */
-			uint64_t room = MEMORY_PIECE_BYTES - offset % MEMORY_PIECE_BYTES;
+			uint64_t room = s->piece_bytes - offset % s->piece_bytes;
 
 			if (size > room)
 				size = room;

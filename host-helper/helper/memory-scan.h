@@ -9,9 +9,9 @@
 
 #include "memory-map.h"
 
-#define MEMORY_PIECE_BYTES (256U << 10)
-#define MEMORY_REGIONS_MAX 512	/* that are asked for at once */
-#define MEMORY_ENTRIES_MAX 4096 /* of /proc/PID/pagemap, the same */
+#define MEMORY_SCAN_IOCTL  0xc0606610UL /* PAGEMAP_SCAN, of Linux 6.7 */
+#define MEMORY_REGIONS_MAX 512		/* that are asked for at once */
+#define MEMORY_ENTRIES_MAX 4096		/* of /proc/PID/pagemap, the same */
 
 struct memory_region {
 	uint64_t start, end; /* addresses */
@@ -25,6 +25,7 @@ struct memory_piece {
 struct memory_scan {
 	const struct memory_map *map;
 	int pagemap_fd;
+	size_t piece_bytes;
 	bool no_scan_ioctl; /* before Linux 6.7 */
 	size_t segment;	    /* in which we are */
 	uint64_t asked;	    /* address up to which regions[] is known */
@@ -33,5 +34,6 @@ struct memory_scan {
 	uint64_t entries[MEMORY_ENTRIES_MAX];
 };
 
-void memory_scan_init(struct memory_scan *scan, const struct memory_map *map, int pagemap_fd);
+void memory_scan_init(struct memory_scan *scan, const struct memory_map *map, int pagemap_fd,
+		      size_t piece_bytes);
 int memory_scan_next(struct memory_scan *scan, struct memory_piece *ret_piece);

@@ -71,7 +71,6 @@ int record_fill(struct crash *crash, const struct arguments *a, const struct vic
 {
 	char *comm = v->files[VICTIM_COMM].data;
 
-	crash->time_us = clock_now_us();
 	crash->pid = a->pid;
 	crash->tid = a->has_tid ? a->tid : a->pid;
 	crash->uid = a->uid;
@@ -99,32 +98,23 @@ int record_fill(struct crash *crash, const struct arguments *a, const struct vic
 }
 
 /*
- * Makes the crash's directory and writes a first record.  It says what would be true if this were
- * the last thing to be done: so it is right whenever the helper is stopped.  0 or -errno.
+ * Makes the crash's directory.  Its name alone tells of the crash if the helper is stopped before
+ * there is a record.  0 or -errno.
  */
-int record_begin(const struct store *store, struct crash *crash, int *ret_dirfd)
+int record_begin(const struct store *store, struct crash *crash, uint32_t pid, int *ret_dirfd)
 {
-	cleanup_fd int dirfd = -1;
 	int r = -EEXIST;
 
+	crash->time_us = clock_now_us();
 	for (int i = 0; i < RECORD_ID_TRIES && r == -EEXIST; i++) {
 		uint16_t random = 0;
 
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 			random = (uint16_t)(crash->time_us + (uint64_t)i);
-		r = crash_id_format(crash->time_us, crash->pid, random, crash->id);
+		r = crash_id_format(crash->time_us, pid, random, crash->id);
 		if (r == 0)
-			r = store_begin(store, crash->id, &dirfd);
+			r = store_begin(store, crash->id, ret_dirfd);
 	}
-	if (r < 0)
-		return r;
-
-	crash->outcome = CRASH_TRUNCATED;
-	r = crash_set_string(&crash->reason,
-			     "coreferry-helper was stopped before the capture was complete");
-	if (r == 0)
-		r = store_write_record(store, dirfd, crash);
-	*ret_dirfd = fd_steal(&dirfd);
 	return r;
 }
 

@@ -174,6 +174,29 @@ static int open_any_task(const struct arguments *a, int *ret_fd)
 	return *ret_fd < 0 ? -ESRCH : 0;
 }
 
+static void read_file(struct victim *v, enum victim_file which)
+{
+	struct victim_text *f = &v->files[which];
+	cleanup_fd int fd = openat(v->procfd, files[which].name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fd_read_some(fd, files[which].max, &f->data, &f->len) < 0)
+		return;
+	if (check_alive(v) < 0) {
+		free(f->data);
+		*f = (struct victim_text){ NULL, 0 };
+	}
+}
+
+/* What has to be known before the capture begins. */
+static void read_status(struct victim *v, const struct arguments *a)
+{
+	const struct victim_text *text = &v->files[VICTIM_STATUS];
+
+	read_file(v, VICTIM_STATUS);
+	v->has_status = text->data && proc_status_parse(text->data, &v->status) == 0;
+	v->is_dumping = v->has_status && v->status.tgid == a->pid && v->status.core_dumping;
+}
+
 /*
  * Opens the victim: pidfd and /proc directory.  The directory is that of the crashing thread where
  * the kernel names it (%I), else of any thread that has not exited. -ESRCH: no such process;
@@ -187,7 +210,11 @@ int victim_open(struct victim *v, const struct arguments *a)
 		r = a->has_tid ? open_task(a, a->tid, &v->procfd) : open_any_task(a, &v->procfd);
 	if (r == -ENOENT)
 		r = -ESRCH;
-	return r < 0 ? r : check_alive(v);
+	if (r == 0)
+		r = check_alive(v);
+	if (r == 0)
+		read_status(v, a);
+	return r;
 }
 
 static char *read_link(const struct victim *v, const char *name)
@@ -214,17 +241,9 @@ static void strip_deleted(char *path)
 
 static void read_files(struct victim *v)
 {
-	for (int i = 0; i < VICTIM_FILE_COUNT; i++) {
-		struct victim_text *f = &v->files[i];
-		cleanup_fd int fd = openat(v->procfd, files[i].name, O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0 || fd_read_some(fd, files[i].max, &f->data, &f->len) < 0)
-			continue;
-		if (check_alive(v) < 0) {
-			free(f->data);
-			*f = (struct victim_text){ NULL, 0 };
-		}
-	}
+	for (int i = 0; i < VICTIM_FILE_COUNT; i++)
+		if (i != VICTIM_STATUS)
+			read_file(v, (enum victim_file)i);
 	v->exe = read_link(v, "exe");
 	v->cwd = read_link(v, "cwd");
 	strip_deleted(v->exe);
@@ -323,12 +342,10 @@ static void make_plan(struct victim *v)
 void victim_snapshot(struct victim *v, const struct arguments *a)
 {
 	read_files(v);
-	if (!v->files[VICTIM_STATUS].data ||
-	    proc_status_parse(v->files[VICTIM_STATUS].data, &v->status) < 0) {
+	if (!v->has_status) {
 		v->root_only = "/proc/PID/status could not be read";
 		return;
 	}
-	v->is_dumping = v->status.tgid == a->pid && v->status.core_dumping;
 	v->root_only = find_root_only(v, a);
 	if (!v->root_only)
 		make_plan(v);

@@ -40,6 +40,7 @@ struct victim {
 	uint64_t hold_until_us;	    /* when it is released at the latest */
 	int pidfd;
 	int procfd; /* /proc/TGID/task/TID */
+	bool has_status;
 	struct proc_status status;
 	struct victim_text files[VICTIM_FILE_COUNT];
 	char *exe, *cwd;

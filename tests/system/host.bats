@@ -144,11 +144,20 @@ verified() {
 	((size > 64000 * 1048576))
 }
 
-@test "host: what does not fit the spool is taken from the pipe" {
+@test "host: what does not fit the spool is compressed on the way in, and the same" {
 	cf_config 'push = no' 'spool_max = 1M'
-	crash "$T/tests/crasher" --heap 30
+	cf_pattern '--verify -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
+	verified "$T/tests/crasher" --heap 30
+	verified "$T/tests/crasher" --heap 30 --map 5000 --threads 80
+	verified "$T/tests/crasher" --heap 70 --random --threads 3 --crash leader-exited
+}
+
+@test "host: from the pipe only, where that is wanted: whole, and not called verified" {
+	cf_pattern '--pipe --verify -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
+	crash "$T/tests/crasher" --heap 30 --threads 3
 	wait_quiet
 	is mode "$(field .capture.mode)" pipe
+	is verified "$(field .capture.verified)" null
 	check_core
 }
 
@@ -193,7 +202,7 @@ verified() {
 core_grows() { [[ -s $(echo "$T"/store/crashes/.*.partial/core.zst) ]]; }
 
 @test "host: killed while it dumps: truncated, and says so" {
-	cf_config 'push = no' 'spool_max = 0' # from the pipe, which takes many seconds
+	cf_pattern '--pipe -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g' # takes many seconds
 	"$T/tests/crasher" --map 40000 --heap 10 3>&- &
 	victim=$!
 	wait_until 10 core_grows

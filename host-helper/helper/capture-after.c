@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+/*
+ * After the capture: what the record says of it; and the raw spool, compressed and put in its
+ * place.
+ *
+ * The victim's bytes are handled by confined processes; what those report goes into the record, and
+ * is the victim's word.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "fd.h"
+
+#define COMPRESS_NAME ".core.zst.new"
+
+static void set_outcome(struct crash *crash, enum crash_outcome outcome, const char *reason)
+{
+	crash->outcome = outcome;
+	(void)crash_set_string(&crash->reason, reason);
+}
+
+static void set_nothing(const struct capture_request *request, const struct capture_result *result,
+			struct crash *crash)
+{
+	cleanup_free char *reason = NULL;
+
+	if (result->error < 0 &&
+	    asprintf(&reason, "nothing could be stored: %s", strerror(-result->error)) < 0)
+		reason = NULL;
+	set_outcome(crash, CRASH_FAILED, reason ? reason : "the kernel sent no core");
+	crash->stored_size = 0;
+	if (result->file)
+		(void)unlinkat(request->dirfd, result->file, 0);
+}
+
+static void set_verified(const struct capture_result *result, struct crash *crash)
+{
+	cleanup_free char *text = NULL;
+
+	if (!result->verified && asprintf(&text, "differs from the kernel's stream at byte %llu",
+					  (unsigned long long)result->differs_at) < 0)
+		text = NULL;
+	(void)crash_set_string(&crash->verified, result->verified ? "same" : text);
+}
+
+/* Why the core is not whole though all was taken that there was, or NULL. */
+static char *find_shortfall(const struct capture_result *result)
+{
+	char *reason = NULL;
+	int n = 0;
+
+	if (result->lost)
+		n = asprintf(&reason, "some bytes of it were lost: %s", result->note);
+	else if (!result->checked)
+		n = asprintf(&reason, "nobody could look whether it is whole: %s", result->note);
+	else if (!result->is_core)
+		n = asprintf(&reason, "what the kernel sent is not an ELF core");
+	else if (result->expected == 0)
+		n = asprintf(&reason, "the dump ended within its headers");
+	else if (result->raw_size < result->expected)
+		n = asprintf(&reason,
+			     "the dump ended after %llu of %llu bytes: the process was killed "
+			     "while it dumped",
+			     (unsigned long long)result->raw_size,
+			     (unsigned long long)result->expected);
+	return n < 0 ? NULL : reason;
+}
+
+static void set_end(const struct capture_request *request, const struct capture_result *result,
+		    struct crash *crash)
+{
+	cleanup_free char *shortfall = NULL;
+
+	switch (result->end) {
+	case CAPTURE_DISK_FULL:
+		set_outcome(crash, CRASH_TRUNCATED, "the disk of the store is full");
+		return;
+	case CAPTURE_TIME_OVER:
+		set_outcome(crash, CRASH_TRUNCATED, "max_block is over: the dump took too long");
+		return;
+	case CAPTURE_LIMIT:
+		set_outcome(crash, CRASH_TRUNCATED, request->limit ? request->limit : "a limit");
+		return;
+	case CAPTURE_ERROR:
+		set_outcome(crash, CRASH_TRUNCATED, strerror(-result->error));
+		return;
+	case CAPTURE_KILLED:
+	case CAPTURE_WHOLE:
+		break;
+	}
+	shortfall = find_shortfall(result);
+	set_outcome(crash, shortfall ? CRASH_TRUNCATED : CRASH_STORED, shortfall);
+}
+
+/*
+ * Says in the record what became of the core.  A file that holds nothing is removed.
+ */
+void capture_describe(const struct capture_request *request, const struct capture_result *result,
+		      struct crash *crash)
+{
+	(void)crash_set_string(&crash->capture_mode, result->from_memory ? "memory" : "pipe");
+	(void)crash_set_string(&crash->capture_note, result->note[0] ? result->note : NULL);
+	crash->core_size = result->raw_size;
+	crash->stored_size = result->stored_size;
+	crash->captured_bytes = result->copied;
+	crash->holes_bytes = result->raw_size - result->copied;
+	if (request->verify && result->from_memory && result->end == CAPTURE_WHOLE)
+		set_verified(result, crash);
+
+	if (result->raw_size == 0) {
+		set_nothing(request, result, crash);
+		return;
+	}
+	(void)crash_set_string(&crash->core_file, result->file);
+	set_end(request, result, crash);
+}
+
+static int open_stored(int dirfd, const char *name, int flags)
+{
+	int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The new file takes the place of nothing: readers take either. */
+static int put_in_place(int dirfd, const struct capture_job *job)
+{
+	struct stat st;
+
+	if (fstat(job->core_fd, &st) < 0 || fchown(job->zst_fd, (uid_t)-1, st.st_gid) < 0 ||
+	    fchmod(job->zst_fd, st.st_mode & 0777) < 0 || fdatasync(job->zst_fd) < 0 ||
+	    renameat(dirfd, COMPRESS_NAME, dirfd, CRASH_CORE_ZST_NAME) < 0)
+		return -errno;
+	return 0;
+}
+
+static void take_digests(struct crash *crash, const struct capture_report *report)
+{
+	memcpy(crash->core_sha256, report->core_sha256, DIGEST_HEX_SIZE);
+	memcpy(crash->stored_sha256, report->stored_sha256, DIGEST_HEX_SIZE);
+	crash->core_sha256[DIGEST_HEX_SIZE - 1] = crash->stored_sha256[DIGEST_HEX_SIZE - 1] = '\0';
+}
+
+/*
+ * Makes core.zst of core, for the same readers, and says so in the record, with its digests; the
+ * caller writes the record and then removes core.  0: nothing to do, too; -errno: core stays.
+ */
+int capture_compress(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
+		     void *tick_context)
+{
+	struct capture_job job;
+
+	if (!crash->core_file || strcmp(crash->core_file, CRASH_CORE_RAW_NAME) != 0)
+		return 0;
+	int r = capture_share(&job);
+	if (r < 0)
+		return r;
+	job.kind = CAPTURE_JOB_COMPRESS;
+	job.threads = capture_threads();
+	job.digest_max = digest_max;
+	job.core_fd = open_stored(dirfd, CRASH_CORE_RAW_NAME, O_RDONLY);
+	job.zst_fd = open_stored(dirfd, COMPRESS_NAME, O_RDWR | O_CREAT | O_EXCL);
+	r = job.core_fd < 0 ? job.core_fd : job.zst_fd < 0 ? job.zst_fd : 0;
+	if (r == 0)
+		r = confined_run(&job, tick, tick_context);
+	if (r == 0)
+		r = put_in_place(dirfd, &job);
+	if (r == 0) {
+		struct stat st;
+
+		crash->stored_size = fstat(job.zst_fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+		take_digests(crash, job.report);
+		r = crash_set_string(&crash->core_file, CRASH_CORE_ZST_NAME);
+	} else if (job.zst_fd >= 0) {
+		(void)unlinkat(dirfd, COMPRESS_NAME, 0);
+	}
+	capture_unshare(&job);
+	return r;
+}
+
+/*
+ * SHA-256 of what is stored, and of what it unpacks to, into the record, if they can be had and are
+ * not there.
+ */
+void capture_digests(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
+		     void *tick_context)
+{
+	struct capture_job job;
+
+	if (!crash->core_file || crash->stored_sha256[0] || capture_share(&job) < 0)
+		return;
+	bool raw = strcmp(crash->core_file, CRASH_CORE_RAW_NAME) == 0;
+	int *fd = raw ? &job.core_fd : &job.zst_fd;
+	job.kind = CAPTURE_JOB_DIGEST;
+	job.digest_max = digest_max;
+	*fd = open_stored(dirfd, crash->core_file, O_RDONLY);
+	if (*fd >= 0 && confined_run(&job, tick, tick_context) == 0)
+		take_digests(crash, job.report);
+	capture_unshare(&job);
+}
+
+/* Ends a core.zst whose writer was stopped, with what of it is whole. 0 or -errno. */
+int capture_mend(int dirfd, int fd)
+{
+	struct capture_job job;
+	int r = capture_share(&job);
+
+	(void)dirfd;
+	if (r < 0)
+		return r;
+	job.kind = CAPTURE_JOB_MEND;
+	job.zst_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	r = job.zst_fd < 0 ? -errno : confined_run(&job, NULL, NULL);
+	capture_unshare(&job);
+	return r;
+}

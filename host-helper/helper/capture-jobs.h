@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The work that is done on the victim's bytes, each piece of it in a confined process of its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture-report.h"
+
+/* What comes before the memory: notes, about 4 KiB for each of the victim's threads. */
+#define CAPTURE_HEAD_BYTES_MAX (64U << 20)
+
+enum capture_job_kind {
+	CAPTURE_JOB_SPOOL,    /* memory -> core */
+	CAPTURE_JOB_FRAMES,   /* memory -> core.zst */
+	CAPTURE_JOB_PIPE,     /* what is taken already, and the rest of the pipe -> core.zst */
+	CAPTURE_JOB_CHECK,    /* is core whole? */
+	CAPTURE_JOB_MEND,     /* core.zst, of which the table is missing */
+	CAPTURE_JOB_COMPRESS, /* core -> core.zst, with digests */
+	CAPTURE_JOB_DIGEST,   /* digests of core.zst */
+};
+
+struct capture_job {
+	enum capture_job_kind kind;
+	int pipe_fd, mem_fd, pagemap_fd, maps_fd; /* the victim's; -1: not of this job */
+	int core_fd, zst_fd;			  /* the store's; -1: the same */
+	unsigned threads;
+	size_t frame_bytes;   /* of a spool */
+	uint64_t deadline_us; /* CLOCK_MONOTONIC */
+	uint64_t max_copied, max_offset, digest_max;
+	bool verify;
+
+	/* shared with the helper */
+	struct capture_report *report;
+	char *head; /* CAPTURE_HEAD_BYTES_MAX: what was taken off the pipe before the memory */
+	uint64_t head_len; /* CAPTURE_JOB_PIPE: so much of it is there */
+};
+
+void capture_job_run(struct capture_job *job);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The confined process in which the victim's bytes are handled: whoever takes it over by them has
+ * the files that it was given, and nothing else.  No capability, no other descriptor, no name of
+ * anything: the filter lets no call through that opens, connects, signals or starts a program.
+ *
+ * A call that is not on the list ends the process (SIGSYS): the helper sees that, writes it down,
+ * and takes the core another way.
+ */
+#include "sandbox.h"
+
+#include <asm-generic/ioctls.h>
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "memory-scan.h"
+
+#define NOBODY 65534
+
+/* Descriptors that are kept are moved there, out of the way of each other. */
+#define FDS_FROM 64
+
+/* What reading, compressing, hashing and writing need, with threads and malloc(3). */
+static const int allowed[] = {
+	SCMP_SYS(read),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(write),
+	SCMP_SYS(lseek),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(poll),
+	SCMP_SYS(close),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(rt_sigaction), /* pthread_create(3), once */
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(clock_gettime), /* the vdso falls back to it */
+	SCMP_SYS(getrandom),
+	SCMP_SYS(gettid),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+};
+
+static int add_rules(scmp_filter_ctx filter)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (r == 0) /* no memory from which code could run */
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0) /* threads, not processes; the flags of clone3 are out of a filter's sight */
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				     SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM,
+					     CLONE_THREAD | CLONE_VM));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, MEMORY_SCAN_IOCTL));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+	if (r == 0) /* fstat(3) */
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+				     SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+	if (r == 0) /* malloc(3) would know more of the machine, and does without */
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
+	if (r == 0) /* glibc asks once whether the standard descriptors are terminals */
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOTTY), SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, TCGETS));
+	return r;
+}
+
+static int load_filter(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = filter ? add_rules(filter) : -ENOMEM;
+
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+/* Keeps these descriptors, under other numbers, and closes all others. */
+static int keep_only(int *const fds[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int fd = dup3(*fds[i], FDS_FROM + (int)i, O_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		*fds[i] = fd;
+	}
+	if (close_range(3, FDS_FROM - 1, 0) < 0 ||
+	    close_range(FDS_FROM + (unsigned)count, ~0U, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+static int drop_rights(void)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		return -errno;
+	capng_clear(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) != 0)
+		return -EPERM;
+	/* Other processes of that user must not reach us. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * Confines this process for the rest of its life, but for these descriptors, whose numbers change
+ * (and standard input, output and error, which are /dev/null).  To be called in a child of one
+ * thread; it does not outlive its parent.  0 or -errno, and then the caller ends.  See: seccomp(2),
+ * capabilities(7).
+ */
+int sandbox_enter(int *const fds[], size_t count, pid_t parent)
+{
+	int r = count > SANDBOX_FDS_MAX ? -EINVAL : keep_only(fds, count);
+
+	if (r == 0)
+		r = drop_rights();
+	/* Behind the change of ids, which undoes it. */
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		r = -errno;
+	if (r == 0 && getppid() != parent)
+		r = -ESRCH;
+	return r < 0 ? r : load_filter();
+}
