@@ -2,7 +2,7 @@
 /*
  * The name of a crash: 20261121T023753.123456Z-4166-9f3c.  Pure.
  *
- * crash_id_is_valid() takes names from anywhere: directories, URLs, arguments.
+ * crash_id_is_valid() and crash_id_parse() take names from anywhere: directories, URLs, arguments.
  */
 #include "crash-id.h"
 
@@ -50,6 +50,31 @@ bool crash_id_is_valid(const char *id)
 		return false;
 	i++;
 	return strspn(id + i, "0123456789abcdef") == 4 && id[i + 4] == '\0';
+}
+
+/* The time (µs since 1970) and the pid that a name was made of. 0, or -EINVAL: no such name. */
+int crash_id_parse(const char *id, uint64_t *ret_time_us, uint32_t *ret_pid)
+{
+	unsigned us, pid, random;
+	struct tm tm = { 0 };
+	char again[CRASH_ID_SIZE];
+
+	/* The shape is checked, so there is a number of bounded length for each. */
+	if (!crash_id_is_valid(id) ||
+	    sscanf(id, "%4d%2d%2dT%2d%2d%2d.%6uZ-%u-%4x", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &us, &pid, &random) != 9)
+		return -EINVAL;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	time_t seconds = timegm(&tm);
+	uint64_t time_us = (uint64_t)seconds * 1000000 + us;
+	/* Neither the 31st of February nor a pid with zeros before it, or too large. */
+	if (seconds < 0 || crash_id_format(time_us, pid, (uint16_t)random, again) < 0 ||
+	    strcmp(again, id) != 0)
+		return -EINVAL;
+	*ret_time_us = time_us;
+	*ret_pid = pid;
+	return 0;
 }
 
 /* "2026-11-21T02:37:53.123456Z" (RFC 3339) of µs since 1970. 0 or -ERANGE. */

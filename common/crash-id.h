@@ -15,4 +15,5 @@
 
 int crash_id_format(uint64_t time_us, uint32_t pid, uint16_t random, char id[CRASH_ID_SIZE]);
 bool crash_id_is_valid(const char *id);
+int crash_id_parse(const char *id, uint64_t *ret_time_us, uint32_t *ret_pid);
 int crash_time_format(uint64_t time_us, char text[32]);

@@ -16,10 +16,12 @@
 #include <string.h>
 
 #include "fd.h"
+#include "parse.h"
 #include "text.h"
 
-#define CRASH_JSON_VERSION 1
-#define CRASH_CMDLINE_MAX  4096
+#define CRASH_JSON_VERSION  1
+#define CRASH_CMDLINE_MAX   4096
+#define SIGNATURE_PAGE_BITS 12 /* the same on every machine: signatures are compared */
 
 /* Makes an empty record. */
 void crash_init(struct crash *crash)
@@ -39,7 +41,7 @@ void crash_release(struct crash *crash)
 			    crash->hostname,	 crash->container_runtime,
 			    crash->container_id, crash->container_name,
 			    crash->reason,	 crash->core_file,
-			    crash->capture_mode, crash->capture_note,
+			    crash->core_removed, crash->capture_mode, crash->capture_note,
 			    crash->delegate,	 crash->delegation_reason,
 			    crash->output,	 crash->fallback_core,
 			    crash->verified };
@@ -61,6 +63,30 @@ int crash_set_string(char **field, const char *value)
 	free(*field);
 	*field = copy;
 	return 0;
+}
+
+/*
+ * Fills in the signature from exe, signal and the page of the fault address: the first 8 bytes of
+ * SHA-256 over exe, NUL, signal in decimal, NUL, the page's address in hexadecimal ("" where there
+ * is none).
+ */
+void crash_set_signature(struct crash *crash)
+{
+	char numbers[64], hex[DIGEST_HEX_SIZE];
+	const char *exe = crash->exe ? crash->exe : "";
+	struct sha256_ctx ctx;
+
+	/* The digits, and between them the NUL that ends the first number. */
+	int n = snprintf(numbers, sizeof(numbers), "%u", crash->signal) + 1;
+	if (crash->has_fault_address)
+		n += snprintf(numbers + n, sizeof(numbers) - (size_t)n, "%" PRIx64,
+			      crash->fault_address >> SIGNATURE_PAGE_BITS << SIGNATURE_PAGE_BITS);
+	digest_init(&ctx);
+	digest_update(&ctx, exe, strlen(exe) + 1);
+	digest_update(&ctx, numbers, (size_t)n);
+	digest_finish_hex(&ctx, hex);
+	memcpy(crash->signature, hex, CRASH_SIGNATURE_SIZE - 1);
+	crash->signature[CRASH_SIGNATURE_SIZE - 1] = '\0';
 }
 
 static const char *const outcome_names[] = {
@@ -112,6 +138,15 @@ static int put_u64(json_t *object, const char *key, uint64_t value)
 		   value > INT64_MAX ? json_string("unlimited") : json_integer((json_int_t)value));
 }
 
+/* Addresses are more than JSON's integers hold in most readers. */
+static int put_address(json_t *object, const char *key, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	return put(object, key, json_string(text));
+}
+
 static int put_text(json_t *object, const char *key, const char *value)
 {
 	if (!value || !*value)
@@ -161,7 +196,8 @@ static json_t *core_to_json(const struct crash *c)
 {
 	json_t *o = json_object();
 
-	if (o && c->core_file &&
+	/* What was there is told of a core that was removed, too. */
+	if (o && (c->core_file || c->core_removed) &&
 	    (put_text(o, "file", c->core_file) < 0 || put_u64(o, "size", c->core_size) < 0 ||
 	     put_u64(o, "stored_size", c->stored_size) < 0 ||
 	     put_text(o, "sha256", c->stored_sha256) < 0 ||
@@ -217,6 +253,8 @@ static int crash_to_object(const struct crash *c, json_t *o)
 	    put_u64(o, "uid", c->uid) < 0 || put_u64(o, "gid", c->gid) < 0 ||
 	    put_u64(o, "signal", c->signal) < 0 ||
 	    put_text(o, "signal_name", crash_signal_name(c->signal)) < 0 ||
+	    (c->has_fault_address && put_address(o, "fault_address", c->fault_address) < 0) ||
+	    put_text(o, "signature", c->signature) < 0 ||
 	    put_u64(o, "dump_mode", c->dump_mode) < 0 ||
 	    put_u64(o, "rlimit_core", c->rlimit_core) < 0 ||
 	    put(o, "root_only", json_boolean(c->root_only)) < 0 ||
@@ -226,6 +264,7 @@ static int crash_to_object(const struct crash *c, json_t *o)
 	    put(o, "container", container_to_json(c)) < 0 ||
 	    put(o, "outcome", json_string(crash_outcome_name(c->outcome))) < 0 ||
 	    put_text(o, "reason", c->reason) < 0 || put(o, "core", core_to_json(c)) < 0 ||
+	    put_text(o, "core_removed", c->core_removed) < 0 ||
 	    put(o, "capture", capture_to_json(c)) < 0 ||
 	    put(o, "delegation", delegation_to_json(c)) < 0)
 		return -ENOMEM;
@@ -285,13 +324,20 @@ static uint32_t get_u32(const json_t *object, const char *key)
 	return value <= UINT32_MAX ? (uint32_t)value : 0;
 }
 
-static void get_hex(const json_t *object, const char *key, char hex[DIGEST_HEX_SIZE])
+/* size: of hex, with its NUL. */
+static void get_hex(const json_t *object, const char *key, char *hex, size_t size)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
-	if (text && strlen(text) == DIGEST_HEX_SIZE - 1 &&
-	    strspn(text, "0123456789abcdef") == DIGEST_HEX_SIZE - 1)
-		memcpy(hex, text, DIGEST_HEX_SIZE);
+	if (text && strlen(text) == size - 1 && strspn(text, "0123456789abcdef") == size - 1)
+		memcpy(hex, text, size);
+}
+
+static bool get_address(const json_t *object, const char *key, uint64_t *ret_value)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text && strncmp(text, "0x", 2) == 0 && parse_hex_u64(text + 2, ret_value) == 0;
 }
 
 /* The index of the word in names, or -EINVAL. */
@@ -354,8 +400,8 @@ static int read_parts(const json_t *o, struct crash *c)
 
 	c->core_size = get_u64(core, "size");
 	c->stored_size = get_u64(core, "stored_size");
-	get_hex(core, "sha256", c->stored_sha256);
-	get_hex(core, "raw_sha256", c->core_sha256);
+	get_hex(core, "sha256", c->stored_sha256, sizeof(c->stored_sha256));
+	get_hex(core, "raw_sha256", c->core_sha256, sizeof(c->core_sha256));
 
 	double held_ms = json_number_value(json_object_get(capture, "held_ms"));
 	c->held_us = held_ms > 0 && held_ms <= 1e12 ? (uint64_t)(held_ms * 1000 + 0.5) : 0;
@@ -388,13 +434,16 @@ static int crash_from_object(const json_t *o, struct crash *c)
 	c->uid = get_u32(o, "uid");
 	c->gid = get_u32(o, "gid");
 	c->signal = get_u32(o, "signal");
+	c->has_fault_address = get_address(o, "fault_address", &c->fault_address);
+	get_hex(o, "signature", c->signature, sizeof(c->signature));
 	c->dump_mode = get_u32(o, "dump_mode");
 	c->rlimit_core = get_u64(o, "rlimit_core");
 	c->root_only = !json_is_false(json_object_get(o, "root_only"));
 
 	if (get_text(o, "boot_id", &c->boot_id) < 0 || get_text(o, "comm", &c->comm) < 0 ||
 	    get_text(o, "exe", &c->exe) < 0 || get_text(o, "cwd", &c->cwd) < 0 ||
-	    get_text(o, "hostname", &c->hostname) < 0 || get_text(o, "reason", &c->reason) < 0)
+	    get_text(o, "hostname", &c->hostname) < 0 || get_text(o, "reason", &c->reason) < 0 ||
+	    get_text(o, "core_removed", &c->core_removed) < 0)
 		return -ENOMEM;
 	int r = get_cmdline(json_object_get(o, "cmdline"), &c->cmdline);
 	return r < 0 ? r : read_parts(o, c);

@@ -19,6 +19,8 @@
 #define CRASH_CORE_ZST_NAME "core.zst"
 #define CRASH_CORE_RAW_NAME "core"
 
+#define CRASH_SIGNATURE_SIZE 17 /* 16 hexadecimal digits and NUL */
+
 /* How a crash ended, for the core: exactly one of these stands in every record. */
 enum crash_outcome {
 	CRASH_STORED,	 /* the core is whole */
@@ -46,6 +48,10 @@ struct crash {
 	uint32_t pid, tid, uid, gid;
 	uint32_t container_pid; /* the pid in the innermost namespace */
 	uint32_t signal;
+	bool has_fault_address;
+	uint64_t fault_address; /* siginfo's si_addr */
+	/* crashes of the same kind have the same, "": not known; crash_set_signature() */
+	char signature[CRASH_SIGNATURE_SIZE];
 	uint32_t dump_mode; /* %d: 1 = an ordinary process */
 	uint64_t rlimit_core;
 	bool root_only; /* never leaves the host's root: set-uid and the like */
@@ -59,6 +65,7 @@ struct crash {
 	enum crash_outcome outcome;
 	char *reason;
 	char *core_file;      /* its name in the crash's directory, or NULL: no core */
+	char *core_removed;   /* why the core is gone though it was stored, or NULL */
 	uint64_t core_size;   /* bytes of the raw core */
 	uint64_t stored_size; /* bytes of core_file */
 	char core_sha256[DIGEST_HEX_SIZE], stored_sha256[DIGEST_HEX_SIZE];
@@ -82,6 +89,7 @@ void crash_release(struct crash *crash);
 #define cleanup_crash __attribute__((cleanup(crash_release)))
 
 int crash_set_string(char **field, const char *value);
+void crash_set_signature(struct crash *crash);
 int crash_to_json(const struct crash *crash, char **ret_text);
 int crash_from_json(const char *text, size_t len, struct crash *ret_crash);
 

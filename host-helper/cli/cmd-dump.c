@@ -132,6 +132,11 @@ static int tell_no_core(const struct crash *crash)
 {
 	const char *reason = crash->reason ? crash->reason : "the record gives no reason";
 
+	if (crash->core_removed) {
+		log_error("%s has no core any more: it was removed: %s", crash->id,
+			  crash->core_removed);
+		return EX_UNAVAILABLE;
+	}
 	log_error("%s has no core: %s: %s", crash->id, crash_outcome_name(crash->outcome), reason);
 	return EX_UNAVAILABLE;
 }

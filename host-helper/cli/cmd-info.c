@@ -104,6 +104,9 @@ static void print_crash(const struct crash *c)
 	field("signal", "%u (%s)", c->signal, crash_signal_name(c->signal));
 	field("dump mode", "%u%s", c->dump_mode,
 	      c->dump_mode == 1 ? "" : " (not an ordinary process)");
+	if (c->has_fault_address)
+		field("fault address", "0x%" PRIx64, c->fault_address);
+	text_field("signature", c->signature);
 	if (c->rlimit_core == UINT64_MAX)
 		field("core limit", "unlimited");
 	else
@@ -128,7 +131,10 @@ static void print_core(const struct crash *c)
 		text_field("sha256 (raw)", c->core_sha256);
 		text_field("sha256 (stored)", c->stored_sha256);
 	} else {
-		field("file", "none");
+		field("file", "%s", c->core_removed ? "none any more" : "none");
+		text_field("removed", c->core_removed);
+		if (c->core_removed)
+			size_field("size", c->core_size);
 	}
 	text_field("capture", c->capture_mode);
 	text_field("capture note", c->capture_note);

@@ -67,6 +67,8 @@ static void fill_row(const struct crash *crash, struct row *row)
 	show_local_time(crash->time_us, time);
 	if (crash->core_file)
 		show_size(crash->core_size, size);
+	else if (crash->core_removed)
+		snprintf(size, sizeof(size), "removed");
 	row->cell[TIME] = strdup(time);
 	row->cell[ID] = strdup(crash->id);
 	row->cell[PID] = number(crash->pid);

@@ -28,7 +28,12 @@ static void check(uint64_t time_us, uint32_t pid, uint16_t random)
 
 	assert(crash_time_format(time_us, time) == r);
 	if (r == 0) {
+		uint64_t parsed_us;
+		uint32_t parsed_pid;
+
 		assert(crash_id_is_valid(id));
+		assert(crash_id_parse(id, &parsed_us, &parsed_pid) == 0);
+		assert(parsed_us == time_us && parsed_pid == pid);
 		assert(strlen(time) == strlen("2026-11-21T02:37:53.123456Z"));
 		assert(strtoul(strchr(id, '-') + 1, NULL, 10) == pid);
 		assert(strtoul(strrchr(id, '-') + 1, NULL, 16) == random);
@@ -47,6 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cleanup_free char *name = fuzz_string(data, size);
 
 	check(time_us, pid, random);
+	/* What can be parsed is a name; not every name is of a day that there is. */
+	int r = crash_id_parse(name, &time_us, &pid);
+	assert(r == -EINVAL || (r == 0 && crash_id_is_valid(name)));
 	if (crash_id_is_valid(name)) {
 		assert(strlen(name) < CRASH_ID_SIZE);
 		assert(name[strspn(name, "0123456789abcdefTZ.-")] == '\0');

@@ -17,6 +17,7 @@ static void check_record(const struct crash *c)
 	assert(!c->core_file || strcmp(c->core_file, CRASH_CORE_RAW_NAME) == 0 ||
 	       strcmp(c->core_file, CRASH_CORE_ZST_NAME) == 0);
 	assert(strlen(c->core_sha256) % 64 == 0 && strlen(c->stored_sha256) % 64 == 0);
+	assert(strlen(c->signature) % 16 == 0);
 	assert(crash_outcome_name(c->outcome) && crash_delegation_name(c->delegation));
 	assert(c->exit_status >= -1 && c->exit_status <= 255);
 	assert(c->term_signal >= 0 && c->term_signal <= 127);
@@ -50,5 +51,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_record(&again);
 	assert(crash_to_json(&again, &text_again) == 0);
 	assert(strcmp(text, text_again) == 0);
+
+	crash_set_signature(&crash);
+	crash_set_signature(&again);
+	assert(strlen(crash.signature) == 16 && strcmp(crash.signature, again.signature) == 0);
 	return 0;
 }

@@ -40,6 +40,120 @@ static void test_id(void **state)
 	assert_int_equal(crash_time_format(UINT64_MAX, text), -ERANGE);
 }
 
+static void test_id_parse(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		ID "x",
+		"20261321T023753.123456Z-4166-9f3c",
+		"20260231T023753.123456Z-4166-9f3c",
+		"20261121T243753.123456Z-4166-9f3c",
+		"19691231T235959.999999Z-4166-9f3c",
+		"20261121T023753.123456Z-04166-9f3c",
+		"20261121T023753.123456Z-4294967296-9f3c",
+	};
+	uint64_t time_us = 7;
+	uint32_t pid = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(crash_id_parse(bad[i], &time_us, &pid), -EINVAL);
+	assert_int_equal(time_us, 7);
+	assert_int_equal(pid, 7);
+	assert_int_equal(crash_id_parse(ID, &time_us, &pid), 0);
+	assert_int_equal(time_us, 1795228673123456ULL);
+	assert_int_equal(pid, 4166);
+	assert_int_equal(crash_id_parse("99991231T235959.999999Z-4294967295-0000", &time_us, &pid),
+			 0);
+	assert_int_equal(time_us, 253402300799999999ULL);
+	assert_int_equal(pid, UINT32_MAX);
+}
+
+/* The same program, signal and page: the same signature, wherever it crashed.  The values are those
+ * of sha256sum(1). */
+static void test_signature(void **state)
+{
+	static const struct {
+		const char *exe;
+		uint32_t signal;
+		bool has_address;
+		uint64_t address;
+		const char *signature;
+	} rows[] = {
+		{ NULL, 0, false, 0, "f78b037f6d1ecfc5" },
+		{ "/usr/bin/osmo-bsc", 11, true, 0, "188a6d1c74c14888" },
+	};
+	struct crash a, b;
+
+	(void)state;
+	crash_init(&a);
+	crash_init(&b);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		crash_set_string(&a.exe, rows[i].exe);
+		a.signal = rows[i].signal;
+		a.has_fault_address = rows[i].has_address;
+		a.fault_address = rows[i].address;
+		crash_set_signature(&a);
+		assert_string_equal(a.signature, rows[i].signature);
+	}
+	crash_set_string(&b.exe, "/usr/bin/osmo-bsc");
+	b.signal = 11;
+	b.pid = 12;
+	b.has_fault_address = true;
+	b.fault_address = 0xfff;
+	crash_set_signature(&b);
+	assert_string_equal(a.signature, b.signature);
+	b.fault_address = 0x1000;
+	crash_set_signature(&b);
+	assert_string_not_equal(a.signature, b.signature);
+	/* No address is another one than address 0, and no text can look like a number. */
+	b.has_fault_address = false;
+	crash_set_signature(&b);
+	assert_string_not_equal(a.signature, b.signature);
+	crash_set_string(&b.exe, "/usr/bin/osmo-bsc1");
+	b.signal = 1;
+	crash_set_signature(&b);
+	assert_string_not_equal(a.signature, b.signature);
+	crash_release(&a);
+	crash_release(&b);
+}
+
+static void test_removed_core(void **state)
+{
+	static const char old[] = "{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\"}";
+	struct crash a, b;
+	char *text;
+
+	(void)state;
+	crash_init(&a);
+	strcpy(a.id, ID);
+	a.has_fault_address = true;
+	a.fault_address = UINT64_MAX;
+	a.core_size = 123;
+	memset(a.core_sha256, 'b', 64);
+	crash_set_string(&a.exe, "/bin/true");
+	crash_set_string(&a.core_removed, "max_use\n");
+	crash_set_signature(&a);
+	assert_int_equal(crash_to_json(&a, &text), 0);
+	assert_int_equal(crash_from_json(text, strlen(text), &b), 0);
+	free(text);
+	assert_null(b.core_file);
+	assert_string_equal(b.core_removed, "max_use\n");
+	assert_int_equal(b.core_size, 123);
+	assert_string_equal(b.core_sha256, a.core_sha256);
+	assert_true(b.has_fault_address);
+	assert_true(b.fault_address == UINT64_MAX);
+	assert_string_equal(b.signature, a.signature);
+	crash_release(&a);
+	crash_release(&b);
+
+	assert_int_equal(crash_from_json(old, strlen(old), &b), 0);
+	assert_null(b.core_removed);
+	assert_false(b.has_fault_address);
+	assert_string_equal(b.signature, "");
+	crash_release(&b);
+}
+
 static void test_round_trip(void **state)
 {
 	struct crash a, b;
@@ -133,7 +247,8 @@ static void test_odd_values(void **state)
 	static const char text[] =
 		"{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\",\"pid\":-1,\"uid\":\"x\","
 		"\"signal\":4294967296,\"cmdline\":[1,null],\"capture\":{\"held_ms\":1e300},"
-		"\"core\":{\"sha256\":\"zz\"},\"root_only\":false}";
+		"\"core\":{\"sha256\":\"zz\"},\"root_only\":false,\"fault_address\":\"1000\","
+		"\"signature\":\"0123456789abcdeg\",\"core_removed\":true}";
 	struct crash crash;
 
 	(void)state;
@@ -144,6 +259,9 @@ static void test_odd_values(void **state)
 	assert_int_equal(crash.held_us, 0);
 	assert_string_equal(crash.stored_sha256, "");
 	assert_string_equal(crash.cmdline[0], "");
+	assert_false(crash.has_fault_address);
+	assert_string_equal(crash.signature, "");
+	assert_null(crash.core_removed);
 	crash_release(&crash);
 }
 
@@ -157,9 +275,15 @@ static void test_signal_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_id),	   cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_doubt_is_root_only),
-		cmocka_unit_test(test_odd_values), cmocka_unit_test(test_signal_names),
+		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_id_parse),
+		cmocka_unit_test(test_signature),
+		cmocka_unit_test(test_removed_core),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_doubt_is_root_only),
+		cmocka_unit_test(test_odd_values),
+		cmocka_unit_test(test_signal_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
