@@ -18,13 +18,15 @@
 #include "seekable.h"
 
 struct core_reader {
+	int dirfd; /* keeps the crash's lock, if dirfd has it */
 	int fd;
 	struct seekable_reader *zst; /* NULL: stored raw */
 	uint64_t size;
 };
 
 /*
- * Opens the core `name` ("core" or "core.zst") of the crash directory dirfd.
+ * Opens the core `name` ("core" or "core.zst") of the crash directory dirfd.  If that holds the
+ * crash's lock (store_open_crash()), so does the reader, until it is freed.
  * -ENOENT: there is none; -EACCES: not for us; -EBADMSG: damaged; -EINVAL: another name; -errno.
  */
 int core_reader_open_at(int dirfd, const char *name, struct core_reader **ret_reader)
@@ -52,6 +54,9 @@ int core_reader_open_at(int dirfd, const char *name, struct core_reader **ret_re
 	if (!r)
 		return -ENOMEM;
 	r->fd = fd_steal(&fd);
+	r->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+	if (r->dirfd < 0)
+		return -errno;
 	r->size = (uint64_t)st.st_size;
 	if (zst) {
 		int e = seekable_reader_new(r->fd, &r->zst);
@@ -70,6 +75,7 @@ void core_reader_free(struct core_reader **reader)
 	if (*reader) {
 		seekable_reader_free(&(*reader)->zst);
 		fd_close(&(*reader)->fd);
+		fd_close(&(*reader)->dirfd);
 		free(*reader);
 	}
 	*reader = NULL;

@@ -13,13 +13,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
 
-#define PARTIAL_NAME_SIZE (CRASH_ID_SIZE + sizeof("..partial"))
-#define PARTIAL_SUFFIX	  ".partial"
+#define NAME_SIZE (CRASH_ID_SIZE + sizeof("..partial"))
+
+/* Whoever removes something is done in less; a lock that is held for longer is not worth waiting
+ * for. */
+#define LOCK_TRIES    20
+#define LOCK_PAUSE_NS 1000000L
+
+static const char *const suffixes[] = {
+	[STORE_PUBLISHED] = NULL,
+	[STORE_PARTIAL] = ".partial",
+	[STORE_REMOVED] = ".removed",
+};
 
 /* Makes a directory of exactly that mode; one that is there stays as it is. */
 static int make_directory(int dirfd, const char *path, mode_t mode)
@@ -30,9 +42,20 @@ static int make_directory(int dirfd, const char *path, mode_t mode)
 	return fchmodat(dirfd, path, mode, 0) < 0 ? -errno : 0;
 }
 
+/* -EPERM: others could put things into it. */
+static int check_ours(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_uid != geteuid() || (st.st_mode & 022) != 0 ? -EPERM : 0;
+}
+
 /*
- * Opens DIR/crashes; with `create` makes DIR (0755) and crashes (0750) where they are missing.
- * -EPERM: others could put things into it (then nothing is created there).  0 or -errno.
+ * Opens DIR and DIR/crashes; with `create` makes DIR (0755) and crashes (0750) where they are
+ * missing.  -EPERM: others could put things into one of them (then nothing is created there).  0 or
+ * -errno.
  */
 int store_open(const char *path, bool create, struct store *ret_store)
 {
@@ -44,29 +67,125 @@ int store_open(const char *path, bool create, struct store *ret_store)
 	cleanup_fd int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	r = create ? make_directory(dir, "crashes", 0750) : 0;
+	if (create)
+		r = check_ours(dir);
+	if (create && r == 0)
+		r = make_directory(dir, "crashes", 0750);
 	if (r < 0)
 		return r;
 	cleanup_fd int crashes =
 		openat(dir, "crashes", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (crashes < 0 || fstat(crashes, &st) < 0)
 		return -errno;
-	if (create && (st.st_uid != geteuid() || (st.st_mode & 022) != 0))
-		return -EPERM;
+	if (create && (r = check_ours(crashes)) < 0)
+		return r;
+	ret_store->dir_fd = fd_steal(&dir);
 	ret_store->crashes_fd = fd_steal(&crashes);
 	ret_store->gid = st.st_gid;
 	return 0;
 }
 
-/* Closes it. */
+/* Closes it. { .crashes_fd = -1 } is one that is closed. */
 void store_close(struct store *store)
 {
+	if (store->crashes_fd >= 0)
+		fd_close(&store->dir_fd);
 	fd_close(&store->crashes_fd);
 }
 
-static void partial_name(const char *id, char name[PARTIAL_NAME_SIZE])
+static void make_name(const char *id, enum store_state state, char name[NAME_SIZE])
 {
-	snprintf(name, PARTIAL_NAME_SIZE, ".%s" PARTIAL_SUFFIX, id);
+	if (state == STORE_PUBLISHED)
+		snprintf(name, NAME_SIZE, "%s", id);
+	else
+		snprintf(name, NAME_SIZE, ".%s%s", id, suffixes[state]);
+}
+
+static int move(const struct store *store, const char *id, enum store_state from,
+		enum store_state to)
+{
+	char from_name[NAME_SIZE], to_name[NAME_SIZE];
+
+	make_name(id, from, from_name);
+	make_name(id, to, to_name);
+	if (renameat2(store->crashes_fd, from_name, store->crashes_fd, to_name, RENAME_NOREPLACE) <
+	    0)
+		return -errno;
+	return 0;
+}
+
+static int open_directory(const struct store *store, const char *id, enum store_state state,
+			  int *ret_dirfd)
+{
+	char name[NAME_SIZE];
+
+	if (!crash_id_is_valid(id))
+		return -EINVAL;
+	make_name(id, state, name);
+	int fd = openat(store->crashes_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_dirfd = fd;
+	return 0;
+}
+
+/* --- the lock --- */
+
+/* -ENOENT: the directory is not there under its name any more. */
+static int check_name(const struct store *store, const char *id, enum store_state state, int dirfd)
+{
+	char name[NAME_SIZE];
+	struct stat by_name, by_fd;
+
+	make_name(id, state, name);
+	if (fstatat(store->crashes_fd, name, &by_name, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstat(dirfd, &by_fd) < 0)
+		return -errno;
+	return by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino ? 0 : -ENOENT;
+}
+
+/*
+ * Makes sure that nothing is removed of a crash while this descriptor of its directory, or a copy
+ * of it, is open.  0; -ENOENT: it is just being removed.  Where the file system has no locks it is
+ * 0, too: nobody can take the exclusive one there.  See: flock(2).
+ */
+int store_lock_shared(int dirfd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(dirfd, LOCK_SH | LOCK_NB) == 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	return -ENOENT;
+}
+
+/*
+ * Opens the directory of a crash that nobody works on or reads, and keeps it so while the
+ * descriptor is open.  -EBUSY: somebody does; -ENOENT: there is none (any more); -EINVAL: not an
+ * id; -errno.
+ */
+int store_open_exclusive(const struct store *store, const char *id, enum store_state state,
+			 int *ret_dirfd)
+{
+	cleanup_fd int fd = -1;
+	int r = open_directory(store, id, state, &fd);
+
+	if (r < 0)
+		return r;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	/* Another one may have published or removed it before we had the lock. */
+	r = check_name(store, id, state, fd);
+	if (r < 0)
+		return r;
+	*ret_dirfd = fd_steal(&fd);
+	return 0;
 }
 
 /* Gives a file or directory of ours to the store's readers (0640, 0750), or to root alone. */
@@ -86,19 +205,32 @@ int store_own_file(const struct store *store, int fd, bool root_only)
 	return fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
-/* Makes the directory in which a crash is built. -EEXIST: take another id. 0 or -errno. */
+/*
+ * Makes the directory in which a crash is built, with the shared lock: who finds it without the
+ * lock knows that its builder is dead.  -EEXIST: take another id.  0 or -errno.
+ */
 int store_begin(const struct store *store, const char *id, int *ret_dirfd)
 {
-	char name[PARTIAL_NAME_SIZE];
+	cleanup_fd int fd = -1;
+	char name[NAME_SIZE];
 
-	partial_name(id, name);
+	if (!crash_id_is_valid(id))
+		return -EINVAL;
+	make_name(id, STORE_PARTIAL, name);
 	if (mkdirat(store->crashes_fd, name, 0700) < 0)
 		return -errno;
-	cleanup_fd int fd =
-		openat(store->crashes_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int r = store_own_file(store, fd, false);
+	int r = open_directory(store, id, STORE_PARTIAL, &fd);
+	/* Nobody but root could open it yet, so nobody else lets us wait.  A file system without
+	 * locks is no reason to lose a crash. */
+	while (r == 0 && flock(fd, LOCK_SH) < 0 && errno == EINTR)
+		;
+	/* Between two of these lines it looked left over: whoever took it for that has it now. */
+	if (r == 0)
+		r = check_name(store, id, STORE_PARTIAL, fd);
+	if (r == -ENOENT)
+		return -EEXIST;
+	if (r == 0)
+		r = store_own_file(store, fd, false);
 	if (r < 0)
 		return r;
 	*ret_dirfd = fd_steal(&fd);
@@ -108,12 +240,22 @@ int store_begin(const struct store *store, const char *id, int *ret_dirfd)
 /* Shows the crash to readers, by one rename. 0 or -errno. */
 int store_publish(const struct store *store, const char *id)
 {
-	char name[PARTIAL_NAME_SIZE];
+	return move(store, id, STORE_PARTIAL, STORE_PUBLISHED);
+}
 
-	partial_name(id, name);
-	if (renameat2(store->crashes_fd, name, store->crashes_fd, id, RENAME_NOREPLACE) < 0)
-		return -errno;
-	return 0;
+/* Hides a crash from readers, so that it can be removed; its lock must be held exclusively. */
+int store_begin_remove(const struct store *store, const char *id)
+{
+	return move(store, id, STORE_PUBLISHED, STORE_REMOVED);
+}
+
+/* Removes the directory of a hidden crash, which must be empty. 0 or -errno. */
+int store_end_remove(const struct store *store, const char *id)
+{
+	char name[NAME_SIZE];
+
+	make_name(id, STORE_REMOVED, name);
+	return unlinkat(store->crashes_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -121,16 +263,16 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(b, a);
 }
 
-/* True, and the id, for the name of a crash (or, if partial, of one that is being built). */
-static bool name_to_id(const char *name, bool partial, char id[CRASH_ID_SIZE])
+/* True, and the id, for the name of a crash in this state. */
+static bool name_to_id(const char *name, enum store_state state, char id[CRASH_ID_SIZE])
 {
 	size_t len = strlen(name);
 
-	if (partial) {
-		size_t suffix = strlen(PARTIAL_SUFFIX);
+	if (state != STORE_PUBLISHED) {
+		size_t suffix = strlen(suffixes[state]);
 
 		if (name[0] != '.' || len <= suffix + 1 ||
-		    strcmp(name + len - suffix, PARTIAL_SUFFIX) != 0)
+		    strcmp(name + len - suffix, suffixes[state]) != 0)
 			return false;
 		name++;
 		len -= suffix + 1;
@@ -142,8 +284,9 @@ static bool name_to_id(const char *name, bool partial, char id[CRASH_ID_SIZE])
 	return crash_id_is_valid(id);
 }
 
-static int list(const struct store *store, bool partial, char (**ret_ids)[CRASH_ID_SIZE],
-		size_t *ret_count)
+/* The ids of all crashes in this state, newest first (free *ret_ids; NULL where there are none). */
+int store_list_state(const struct store *store, enum store_state state,
+		     char (**ret_ids)[CRASH_ID_SIZE], size_t *ret_count)
 {
 	cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL;
 	size_t count = 0, space = 0;
@@ -166,7 +309,7 @@ static int list(const struct store *store, bool partial, char (**ret_ids)[CRASH_
 			r = -errno;
 			break;
 		}
-		if (!name_to_id(entry->d_name, partial, id))
+		if (!name_to_id(entry->d_name, state, id))
 			continue;
 		if (count == space) {
 			space = space ? space * 2 : 64;
@@ -193,41 +336,39 @@ static int list(const struct store *store, bool partial, char (**ret_ids)[CRASH_
 /* The ids of all published crashes, newest first (free *ret_ids; NULL where there are none). */
 int store_list(const struct store *store, char (**ret_ids)[CRASH_ID_SIZE], size_t *ret_count)
 {
-	return list(store, false, ret_ids, ret_count);
+	return store_list_state(store, STORE_PUBLISHED, ret_ids, ret_count);
 }
 
 /* The same for crashes that are being captured, or whose capture was cut off. */
 int store_list_partial(const struct store *store, char (**ret_ids)[CRASH_ID_SIZE],
 		       size_t *ret_count)
 {
-	return list(store, true, ret_ids, ret_count);
+	return store_list_state(store, STORE_PARTIAL, ret_ids, ret_count);
 }
 
-static int open_directory(const struct store *store, const char *name, int *ret_dirfd)
+/*
+ * Opens the directory of a published crash; nothing is removed of it while the descriptor is open.
+ * -EINVAL: not an id; -ENOENT: no such crash, or it is just being removed; -errno.
+ */
+int store_open_crash(const struct store *store, const char *id, int *ret_dirfd)
 {
-	int fd = openat(store->crashes_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = -1;
+	int r = open_directory(store, id, STORE_PUBLISHED, &fd);
 
-	if (fd < 0)
-		return -errno;
-	*ret_dirfd = fd;
+	if (r == 0)
+		r = store_lock_shared(fd);
+	if (r == 0)
+		r = check_name(store, id, STORE_PUBLISHED, fd);
+	if (r < 0)
+		return r;
+	*ret_dirfd = fd_steal(&fd);
 	return 0;
 }
 
-/* Opens the directory of a published crash. -EINVAL: not an id; -ENOENT: no such crash; -errno. */
-int store_open_crash(const struct store *store, const char *id, int *ret_dirfd)
-{
-	return crash_id_is_valid(id) ? open_directory(store, id, ret_dirfd) : -EINVAL;
-}
-
-/* The same for one that is being captured. */
+/* Opens the directory of one that is being captured, or was left over; without its lock. */
 int store_open_partial(const struct store *store, const char *id, int *ret_dirfd)
 {
-	char name[PARTIAL_NAME_SIZE];
-
-	if (!crash_id_is_valid(id))
-		return -EINVAL;
-	partial_name(id, name);
-	return open_directory(store, name, ret_dirfd);
+	return open_directory(store, id, STORE_PARTIAL, ret_dirfd);
 }
 
 /* Reads crash.json of a crash's directory (crash_release() it). -EINVAL: damaged; -errno. */

@@ -49,8 +49,9 @@ static int make_store(const char *path)
 	if (r == 0)
 		return give_to_readers(path, &store);
 	if (r == -EPERM && geteuid() == 0)
-		log_error("%s/crashes: refused: it belongs to somebody else, or others can write "
-			  "it: chown root and chmod go-w it, or name another store with --store",
+		log_error("%s: refused: it or its folder crashes belongs to somebody else, or "
+			  "others can write it: chown root and chmod go-w both, or name another "
+			  "store with --store",
 			  path);
 	else
 		log_error("the store %s cannot be made: %s%s", path, strerror(-r),

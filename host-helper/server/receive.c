@@ -54,6 +54,7 @@ int receive_open(const char *path, struct store *ret_received)
 	 */
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -errno;
+	ret_received->dir_fd = -1;
 	ret_received->gid = st.st_gid;
 	ret_received->crashes_fd = fd_steal(&fd);
 	return 0;

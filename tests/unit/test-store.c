@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
-/* common/store.c: a crash is invisible until it is published; nothing is followed; names are ids.
- */
+/* common/store.c: a crash is invisible until it is published; nothing is followed; names are ids;
+ * nothing is removed while somebody works on it or reads it. */
 #include "store.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "core-reader.h"
 #include "fd.h"
 #include "test.h"
 
@@ -160,6 +164,203 @@ static void test_unsafe_store(void **state)
 	assert_int_equal(store_open(dir, false, &store), 0); /* a reader does not mind */
 }
 
+static void test_unsafe_directory(void **state)
+{
+	cleanup_store struct store store = { .crashes_fd = -1 };
+	char path[128];
+
+	(void)state;
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(store_open(dir, true, &store), -EPERM);
+	snprintf(path, sizeof(path), "%s/crashes", dir);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(chmod(dir, 0711), 0); /* one that cannot be listed will do */
+	assert_int_equal(store_open(dir, true, &store), 0);
+	assert_int_equal(fcntl(store.dir_fd, F_GETFD), FD_CLOEXEC);
+	cleanup_fd int fd = openat(store.dir_fd, "crashes", O_PATH | O_CLOEXEC);
+	assert_true(fd >= 0);
+	store_close(&store);
+	assert_int_equal(store.dir_fd, -1);
+	store_close(&store);
+}
+
+/* A descriptor that is not ours is never closed in the place of DIR's. */
+static void test_closing_what_is_closed(void **state)
+{
+	struct store store = { .crashes_fd = -1 };
+
+	(void)state;
+	store_close(&store);
+	assert_true(fcntl(0, F_GETFD) >= 0);
+}
+
+/* --- locks --- */
+
+#define TIME_US 1795228673123456ULL
+
+static int take_exclusive(const struct store *store, const char *id, enum store_state state)
+{
+	cleanup_fd int fd = -1;
+
+	return store_open_exclusive(store, id, state, &fd);
+}
+
+/* The builder's lock lasts as long as a descriptor of it, in whichever process. */
+static void test_the_builder_has_the_lock(void **state)
+{
+	cleanup_store struct store store = { .crashes_fd = -1 };
+	cleanup_crash struct crash crash;
+	int dirfd = -1, pipe_fds[2], status;
+	char byte;
+
+	(void)state;
+	assert_int_equal(store_open(dir, true, &store), 0);
+	begin(&store, &crash, TIME_US, &dirfd);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PARTIAL), -EBUSY);
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(pipe_fds[1]);
+		(void)!read(pipe_fds[0], &byte, 1);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	fd_close(&dirfd);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PARTIAL), -EBUSY);
+	assert_int_equal(store_publish(&store, crash.id), 0);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PUBLISHED), -EBUSY);
+	close(pipe_fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(pipe_fds[0]);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PARTIAL), -ENOENT);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PUBLISHED), 0);
+	assert_int_equal(take_exclusive(&store, "..", STORE_PUBLISHED), -EINVAL);
+}
+
+static void test_readers_have_the_lock(void **state)
+{
+	cleanup_store struct store store = { .crashes_fd = -1 };
+	cleanup_core_reader struct core_reader *reader = NULL;
+	cleanup_crash struct crash crash;
+	int dirfd = -1, first = -1, second = -1, exclusive = -1;
+
+	(void)state;
+	assert_int_equal(store_open(dir, true, &store), 0);
+	begin(&store, &crash, TIME_US, &dirfd);
+	assert_int_equal(file_create_at(dirfd, CRASH_CORE_RAW_NAME, "core", 4, 0640), 0);
+	assert_int_equal(store_publish(&store, crash.id), 0);
+	fd_close(&dirfd);
+
+	assert_int_equal(store_open_crash(&store, crash.id, &first), 0);
+	assert_int_equal(store_open_crash(&store, crash.id, &second), 0);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PUBLISHED), -EBUSY);
+	fd_close(&first);
+	/* A core that is being read is enough: the directory's descriptor may be closed. */
+	assert_int_equal(core_reader_open_at(second, CRASH_CORE_RAW_NAME, &reader), 0);
+	fd_close(&second);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PUBLISHED), -EBUSY);
+	core_reader_free(&reader);
+
+	assert_int_equal(store_open_exclusive(&store, crash.id, STORE_PUBLISHED, &exclusive), 0);
+	assert_int_equal(store_open_crash(&store, crash.id, &first), -ENOENT);
+	assert_int_equal(first, -1);
+	assert_int_equal(store_begin_remove(&store, crash.id), 0);
+	fd_close(&exclusive);
+	assert_int_equal(store_open_crash(&store, crash.id, &first), -ENOENT);
+	assert_int_equal(store_end_remove(&store, crash.id), -ENOTEMPTY);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_REMOVED), 0);
+}
+
+/* coreferryd's rights are enough: an O_RDONLY descriptor, by the store's group. */
+static void test_an_unprivileged_reader_has_the_lock(void **state)
+{
+	cleanup_store struct store store = { .crashes_fd = -1 };
+	cleanup_crash struct crash crash;
+	int dirfd = -1, ready[2], status;
+	char byte;
+
+	(void)state;
+	assert_int_equal(store_open(dir, true, &store), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(fchown(store.crashes_fd, (uid_t)-1, 61190), 0);
+		store.gid = 61190;
+		assert_int_equal(chmod(dir, 0711), 0);
+	}
+	begin(&store, &crash, TIME_US, &dirfd);
+	assert_int_equal(store_publish(&store, crash.id), 0);
+	fd_close(&dirfd);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		cleanup_store struct store theirs = { .crashes_fd = -1 };
+		int fd;
+
+		if (geteuid() == 0 &&
+		    (setgroups(0, NULL) < 0 || setgid(61190) < 0 || setuid(61190) < 0))
+			_exit(1);
+		if (store_open(dir, false, &theirs) < 0 ||
+		    store_open_crash(&theirs, crash.id, &fd) < 0 || write(ready[1], "", 1) != 1)
+			_exit(2);
+		pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PUBLISHED), -EBUSY);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(ready[0]);
+	assert_int_equal(take_exclusive(&store, crash.id, STORE_PUBLISHED), 0);
+}
+
+/* Takes every capture that nobody seems to work on, as fast as it can. */
+static void take_partials(const struct store *store)
+{
+	for (;;) {
+		cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL;
+		size_t count = 0;
+
+		if (store_list_partial(store, &ids, &count) < 0)
+			_exit(1);
+		for (size_t i = 0; i < count; i++) {
+			cleanup_fd int fd = -1;
+
+			if (store_open_exclusive(store, ids[i], STORE_PARTIAL, &fd) == 0 &&
+			    store_publish(store, ids[i]) < 0)
+				_exit(1);
+		}
+	}
+}
+
+/* Who begins a crash has it, whatever another one takes for left over at that moment. */
+static void test_begin_while_others_clean_up(void **state)
+{
+	cleanup_store struct store store = { .crashes_fd = -1 };
+	int status;
+
+	(void)state;
+	assert_int_equal(store_open(dir, true, &store), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		take_partials(&store);
+	for (uint64_t i = 0; i < 5000; i++) {
+		cleanup_fd int dirfd = -1;
+		char id[CRASH_ID_SIZE];
+
+		assert_int_equal(crash_id_format(TIME_US + i, 1, 1, id), 0);
+		int r = store_begin(&store, id, &dirfd);
+		if (r == -EEXIST)
+			continue;
+		assert_int_equal(r, 0);
+		assert_int_equal(file_create_at(dirfd, "mine", "", 0, 0600), 0);
+		assert_int_equal(store_publish(&store, id), 0);
+		assert_int_equal(unlinkat(dirfd, "mine", 0), 0);
+		assert_int_equal(unlinkat(store.crashes_fd, id, AT_REMOVEDIR), 0);
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +369,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_links, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_unsafe_store, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_unsafe_directory, make_dir, remove_dir),
+		cmocka_unit_test(test_closing_what_is_closed),
+		cmocka_unit_test_setup_teardown(test_the_builder_has_the_lock, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(test_readers_have_the_lock, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(test_an_unprivileged_reader_has_the_lock, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(test_begin_while_others_clean_up, make_dir,
+						remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
