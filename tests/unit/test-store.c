@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -196,6 +197,17 @@ static void test_closing_what_is_closed(void **state)
 
 /* --- locks --- */
 
+/* A child that does not outlive a test that fails. */
+static pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	assert_true(pid >= 0);
+	return pid;
+}
+
 #define TIME_US 1795228673123456ULL
 
 static int take_exclusive(const struct store *store, const char *id, enum store_state state)
@@ -218,13 +230,12 @@ static void test_the_builder_has_the_lock(void **state)
 	begin(&store, &crash, TIME_US, &dirfd);
 	assert_int_equal(take_exclusive(&store, crash.id, STORE_PARTIAL), -EBUSY);
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0) {
 		close(pipe_fds[1]);
 		(void)!read(pipe_fds[0], &byte, 1);
 		_exit(0);
 	}
-	assert_true(pid > 0);
 	fd_close(&dirfd);
 	assert_int_equal(take_exclusive(&store, crash.id, STORE_PARTIAL), -EBUSY);
 	assert_int_equal(store_publish(&store, crash.id), 0);
@@ -290,7 +301,7 @@ static void test_an_unprivileged_reader_has_the_lock(void **state)
 	assert_int_equal(store_publish(&store, crash.id), 0);
 	fd_close(&dirfd);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0) {
 		cleanup_store struct store theirs = { .crashes_fd = -1 };
 		int fd;
@@ -339,7 +350,7 @@ static void test_begin_while_others_clean_up(void **state)
 
 	(void)state;
 	assert_int_equal(store_open(dir, true, &store), 0);
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 	if (pid == 0)
 		take_partials(&store);
 	for (uint64_t i = 0; i < 5000; i++) {
