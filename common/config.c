@@ -24,12 +24,16 @@
 #include "parse.h"
 #include "text.h"
 
-#define DURATION_MS_MAX		(365ULL * 24 * 3600 * 1000) /* in µs it fits all sums */
-#define SPOOL_MAX_DEFAULT	(4ULL << 30)
-#define MAX_BLOCK_MS_DEFAULT	60000
-#define HOLD_MAX_MS_DEFAULT	30000
-#define PUSH_TIMEOUT_MS_DEFAULT 600000
-#define PULL_WINDOW_MS_DEFAULT	3000
+#define DURATION_MS_MAX		  (365ULL * 24 * 3600 * 1000) /* in µs it fits all sums */
+#define SPOOL_MAX_DEFAULT	  (4ULL << 30)
+#define MAX_BLOCK_MS_DEFAULT	  60000
+#define HOLD_MAX_MS_DEFAULT	  30000
+#define PUSH_TIMEOUT_MS_DEFAULT	  600000
+#define PULL_WINDOW_MS_DEFAULT	  3000
+#define MAX_USE_PERCENT_DEFAULT	  20
+#define KEEP_FREE_PERCENT_DEFAULT 5
+#define MAX_RECORDS_DEFAULT	  10000
+#define DIGEST_MAX_DEFAULT	  (16ULL << 30)
 
 /* Fills in the defaults. 0 or -ENOMEM. */
 int config_init(struct config *config)
@@ -45,6 +49,10 @@ int config_init(struct config *config)
 		.push_timeout_ms = PUSH_TIMEOUT_MS_DEFAULT,
 		.pull_match = { strdup("osmo-*"), strdup("open5gs-*") },
 		.pull_window_ms = PULL_WINDOW_MS_DEFAULT,
+		.max_use = { .percent = MAX_USE_PERCENT_DEFAULT },
+		.keep_free = { .percent = KEEP_FREE_PERCENT_DEFAULT },
+		.max_records = MAX_RECORDS_DEFAULT,
+		.digest_max = DIGEST_MAX_DEFAULT,
 	};
 	if (!config->store || !config->agent || !config->pull_match[0] || !config->pull_match[1]) {
 		config_release(config);
@@ -69,6 +77,8 @@ void config_release(struct config *config)
 	free(config->url);
 	free(config->listen);
 	release_patterns(config->pull_match);
+	release_patterns(config->exclude_exe);
+	release_patterns(config->exclude_container);
 	*config = (struct config){ 0 };
 }
 
@@ -123,6 +133,86 @@ static int set_size(void *field, const char *value, char error[CONFIG_ERROR_SIZE
 		return 0;
 	snprintf(error, CONFIG_ERROR_SIZE, "wants a size such as 512, 64K, 100M or 4G");
 	return -EINVAL;
+}
+
+static int set_count(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	uint64_t count;
+
+	if (parse_u64(value, UINT32_MAX, &count) < 0) {
+		snprintf(error, CONFIG_ERROR_SIZE, "wants a number of at most %u", UINT32_MAX);
+		return -EINVAL;
+	}
+	*(uint32_t *)field = (uint32_t)count;
+	return 0;
+}
+
+static int set_slots(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	uint64_t count;
+
+	if (parse_u64(value, CONFIG_SLOTS_MAX, &count) < 0) {
+		snprintf(error, CONFIG_ERROR_SIZE, "wants a number of at most %d",
+			 CONFIG_SLOTS_MAX);
+		return -EINVAL;
+	}
+	*(uint32_t *)field = (uint32_t)count;
+	return 0;
+}
+
+static int set_share(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	struct config_share share = { 0 };
+	char digits[sizeof("100")];
+	size_t len = strlen(value);
+	int r = -EINVAL;
+
+	if (len > 0 && value[len - 1] == '%') {
+		uint64_t percent = 0;
+
+		if (len <= sizeof(digits)) {
+			snprintf(digits, sizeof(digits), "%.*s", (int)len - 1, value);
+			r = parse_u64(digits, 100, &percent);
+		}
+		share.percent = (uint32_t)percent;
+	} else {
+		r = parse_size(value, &share.bytes);
+	}
+	if (r < 0) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "wants a size such as 100M or 4G, or a part of the disk such as 20%%");
+		return -EINVAL;
+	}
+	*(struct config_share *)field = share;
+	return 0;
+}
+
+static int set_rate(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	struct config_rate rate = { 0 };
+	const char *slash = strchr(value, '/');
+	char digits[sizeof("4294967295")];
+	uint64_t count = 0;
+	int r = -EINVAL;
+
+	if (slash && slash - value < (ptrdiff_t)sizeof(digits)) {
+		snprintf(digits, sizeof(digits), "%.*s", (int)(slash - value), value);
+		r = parse_u64(digits, UINT32_MAX, &count);
+		/* None in a time, or so many in no time: neither says what is wanted. */
+		if (r == 0 && (parse_duration_ms(slash + 1, &rate.window_ms) < 0 || count == 0 ||
+			       rate.window_ms == 0 || rate.window_ms > DURATION_MS_MAX))
+			r = -EINVAL;
+		rate.count = (uint32_t)count;
+	} else if (strcmp(value, "0") == 0 || strcmp(value, "none") == 0) {
+		r = 0;
+	}
+	if (r < 0) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "wants a number in a time, such as 20/1min, or none");
+		return -EINVAL;
+	}
+	*(struct config_rate *)field = rate;
+	return 0;
 }
 
 static int set_hold(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
@@ -182,6 +272,19 @@ static const struct config_key {
 	{ "listen", set_string, offsetof(struct config, listen) },
 	{ "pull_match", set_patterns, offsetof(struct config, pull_match) },
 	{ "pull_window", set_duration, offsetof(struct config, pull_window_ms) },
+	{ "max_use", set_share, offsetof(struct config, max_use) },
+	{ "keep_free", set_share, offsetof(struct config, keep_free) },
+	{ "max_records", set_count, offsetof(struct config, max_records) },
+	{ "max_core", set_size, offsetof(struct config, max_core) },
+	{ "max_per_container", set_count, offsetof(struct config, max_per_container) },
+	{ "max_per_signature", set_count, offsetof(struct config, max_per_signature) },
+	{ "rate_per_container", set_rate, offsetof(struct config, rate_per_container) },
+	{ "rate_per_signature", set_rate, offsetof(struct config, rate_per_signature) },
+	{ "exclude_exe", set_patterns, offsetof(struct config, exclude_exe) },
+	{ "exclude_container", set_patterns, offsetof(struct config, exclude_container) },
+	{ "honour_rlimit", set_bool, offsetof(struct config, honour_rlimit) },
+	{ "slots", set_slots, offsetof(struct config, slots) },
+	{ "digest_max", set_size, offsetof(struct config, digest_max) },
 };
 
 static int set_key(void *context, const char *key, const char *value, char error[CONFIG_ERROR_SIZE])
@@ -251,6 +354,19 @@ int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 int config_parse(struct config *config, const char *name, char *text, char error[CONFIG_ERROR_SIZE])
 {
 	return config_lines(name, text, set_key, config, error);
+}
+
+/*
+ * The bytes that a share of a file system of fs_bytes is, 0: no limit.  A share is never rounded
+ * down to "no limit"; of a file system that does not tell its size, a percentage is none.
+ */
+uint64_t config_share_bytes(const struct config_share *share, uint64_t fs_bytes)
+{
+	if (share->percent == 0 || fs_bytes == 0)
+		return share->percent == 0 ? share->bytes : 0;
+	uint64_t bytes = fs_bytes / 100 * share->percent + fs_bytes % 100 * share->percent / 100;
+
+	return bytes > 0 ? bytes : 1;
 }
 
 static int check_owner(int fd, const char *path, char error[CONFIG_ERROR_SIZE])

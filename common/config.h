@@ -17,8 +17,21 @@
 #define CONFIG_FILE_MAX	   (64U << 10)
 #define CONFIG_ERROR_SIZE  512
 #define CONFIG_PATTERN_MAX 32
+#define CONFIG_SLOTS_MAX   256 /* each slot that is tried is a descriptor of the helper's */
 
 enum config_hold { CONFIG_HOLD_INIT, CONFIG_HOLD_ALWAYS, CONFIG_HOLD_NEVER };
+
+/* A part of a file system: percent of it, or where that is 0, bytes; both 0: no limit. */
+struct config_share {
+	uint64_t bytes;
+	uint32_t percent;
+};
+
+/* No more than count in each window; count 0: no limit. */
+struct config_rate {
+	uint32_t count;
+	uint64_t window_ms;
+};
 
 struct config {
 	char *store;
@@ -31,6 +44,18 @@ struct config {
 	enum config_hold hold;
 	uint64_t hold_max_ms;
 	uint64_t push_timeout_ms;
+
+	/* limits; 0: none */
+	struct config_share max_use;   /* of the disk, for the store */
+	struct config_share keep_free; /* of the disk, for others */
+	uint32_t max_records;
+	uint64_t max_core;			       /* bytes of memory captured of one process */
+	uint32_t max_per_container, max_per_signature; /* cores kept */
+	struct config_rate rate_per_container, rate_per_signature;
+	char *exclude_exe[CONFIG_PATTERN_MAX + 1], *exclude_container[CONFIG_PATTERN_MAX + 1];
+	bool honour_rlimit;
+	uint32_t slots;	     /* captures at once; 0: slots_automatic() */
+	uint64_t digest_max; /* bytes of a raw core whose digest is computed; 0: of none */
 
 	/* coreferryd */
 	char *listen;				  /* ADDR:PORT or NULL */
@@ -49,5 +74,6 @@ int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 		 char error[CONFIG_ERROR_SIZE]);
 int config_parse(struct config *config, const char *name, char *text,
 		 char error[CONFIG_ERROR_SIZE]);
+uint64_t config_share_bytes(const struct config_share *share, uint64_t fs_bytes);
 int config_load(struct config *config, const char *path, bool must_exist,
 		char error[CONFIG_ERROR_SIZE]);

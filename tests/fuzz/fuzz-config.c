@@ -10,17 +10,46 @@
 
 #include "fuzz.h"
 
-static void check_config(const struct config *config)
+static void check_patterns(char *const *patterns)
 {
 	size_t count = 0;
+
+	for (; patterns[count]; count++)
+		assert(*patterns[count] && !strpbrk(patterns[count], " \t\n"));
+	assert(count <= CONFIG_PATTERN_MAX);
+}
+
+static void check_share(const struct config_share *share)
+{
+	assert(share->percent <= 100 && (share->percent == 0 || share->bytes == 0));
+	for (uint64_t fs = UINT64_MAX; fs > 0; fs /= 10) {
+		uint64_t bytes = config_share_bytes(share, fs);
+
+		assert(share->percent == 0 ? bytes == share->bytes : bytes > 0 && bytes <= fs);
+	}
+}
+
+static void check_rate(const struct config_rate *rate)
+{
+	assert((rate->count == 0) == (rate->window_ms == 0));
+	assert(rate->window_ms <= INT64_MAX / 2000);
+}
+
+static void check_config(const struct config *config)
+{
 
 	assert(config->store && config->store[0] == '/');
 	assert(config->agent && config->agent[0] == '/');
 	assert(config->hold == CONFIG_HOLD_INIT || config->hold == CONFIG_HOLD_ALWAYS ||
 	       config->hold == CONFIG_HOLD_NEVER);
-	for (; config->pull_match[count]; count++)
-		assert(*config->pull_match[count] && !strpbrk(config->pull_match[count], " \t\n"));
-	assert(count <= CONFIG_PATTERN_MAX);
+	check_patterns(config->pull_match);
+	check_patterns(config->exclude_exe);
+	check_patterns(config->exclude_container);
+	check_share(&config->max_use);
+	check_share(&config->keep_free);
+	check_rate(&config->rate_per_container);
+	check_rate(&config->rate_per_signature);
+	assert(config->slots <= CONFIG_SLOTS_MAX);
 	/* They are added to times in µs. */
 	assert(config->hold_max_ms <= INT64_MAX / 2000 &&
 	       config->push_timeout_ms <= INT64_MAX / 2000 &&

@@ -34,6 +34,28 @@ static void test_errors(void **state)
 		{ "push = maybe", -EINVAL, "f.conf:1: push: wants yes or no" },
 		{ "hold = sometimes", -EINVAL, "f.conf:1: hold: wants init, always or never" },
 		{ "hold_max = 10 minutes", -EINVAL, "f.conf:1: hold_max: wants a time" },
+		{ "max_use = -1", -EINVAL, "f.conf:1: max_use: wants a size such as 100M" },
+		{ "max_use = 101%", -EINVAL, "f.conf:1: max_use: wants a size" },
+		{ "max_use = %", -EINVAL, "f.conf:1: max_use: wants a size" },
+		{ "max_use = 10 %", -EINVAL, "f.conf:1: max_use: wants a size" },
+		{ "max_use = 0x1%", -EINVAL, "f.conf:1: max_use: wants a size" },
+		{ "keep_free = 000000000000005%", -EINVAL, "f.conf:1: keep_free: wants a size" },
+		{ "keep_free = 1G%", -EINVAL, "f.conf:1: keep_free: wants a size" },
+		{ "max_records = 4294967296", -EINVAL, "f.conf:1: max_records: wants a number" },
+		{ "max_records = 10K", -EINVAL, "f.conf:1: max_records: wants a number" },
+		{ "max_core = lots", -EINVAL, "f.conf:1: max_core: wants a size" },
+		{ "slots = 257", -EINVAL, "f.conf:1: slots: wants a number of at most 256" },
+		{ "rate_per_container = 20", -EINVAL, "f.conf:1: rate_per_container: wants" },
+		{ "rate_per_container = 20/", -EINVAL, "f.conf:1: rate_per_container: wants" },
+		{ "rate_per_container = /1s", -EINVAL, "f.conf:1: rate_per_container: wants" },
+		{ "rate_per_container = 0/1s", -EINVAL, "f.conf:1: rate_per_container: wants" },
+		{ "rate_per_container = 20/0s", -EINVAL, "f.conf:1: rate_per_container: wants" },
+		{ "rate_per_container = 20/min", -EINVAL, "f.conf:1: rate_per_container: wants" },
+		{ "rate_per_container = 20/1min/2", -EINVAL, "f.conf:1: rate_per_container: " },
+		{ "rate_per_signature = 4294967296/1s", -EINVAL, "f.conf:1: rate_per_signature:" },
+		{ "rate_per_signature = 00000000000001/1s", -EINVAL, "f.conf:1: rate_per_sig" },
+		{ "rate_per_signature = 1/8761h", -EINVAL, "f.conf:1: rate_per_signature: wants" },
+		{ "honour_rlimit = perhaps", -EINVAL, "f.conf:1: honour_rlimit: wants yes or no" },
 		{ "\x1b]0;x\x07 = 1", -ENOKEY, "f.conf:1: \\x1b]0;x\\x07: unknown key" },
 		{ "= 1", -ENOKEY, "f.conf:1: : unknown key" },
 		{ "a = 1\nb = 2", -ENOKEY, "f.conf:1: a:" }, /* the first one is told */
@@ -77,6 +99,98 @@ static void test_values(void **state)
 	assert_null(config.pull_match[3]);
 	assert_int_equal(config.pull_window_ms, 5000);
 	assert_string_equal(config.listen, "127.0.0.1:1");
+}
+
+static void test_limits_by_default(void **state)
+{
+	cleanup_config struct config config;
+
+	(void)state;
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(config.max_use.percent, 20);
+	assert_int_equal(config.keep_free.percent, 5);
+	assert_int_equal(config.max_records, 10000);
+	assert_int_equal(config.max_core, 0);
+	assert_int_equal(config.max_per_container, 0);
+	assert_int_equal(config.max_per_signature, 0);
+	assert_int_equal(config.rate_per_container.count, 0);
+	assert_int_equal(config.rate_per_signature.count, 0);
+	assert_null(config.exclude_exe[0]);
+	assert_null(config.exclude_container[0]);
+	assert_false(config.honour_rlimit);
+	assert_int_equal(config.slots, 0);
+	assert_int_equal(config.digest_max, 16ULL << 30);
+}
+
+static void test_limits(void **state)
+{
+	cleanup_config struct config config;
+	char error[CONFIG_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(
+		parse(&config,
+		      "max_use = 3G\nkeep_free = 100%\nmax_records = 4294967295\nmax_core = 1T\n"
+		      "max_per_container = 5\nmax_per_signature = 3\n"
+		      "rate_per_container = 20/1min\nrate_per_signature = 4294967295/8760h\n"
+		      "exclude_exe = firefox /opt/*/bin/x\nexclude_container = docker:* lxc:db?\n"
+		      "honour_rlimit = yes\nslots = 256\ndigest_max = 0\n",
+		      error),
+		0);
+	assert_int_equal(config.max_use.bytes, 3ULL << 30);
+	assert_int_equal(config.max_use.percent, 0);
+	assert_int_equal(config.keep_free.percent, 100);
+	assert_int_equal(config.keep_free.bytes, 0);
+	assert_int_equal(config.max_records, UINT32_MAX);
+	assert_int_equal(config.max_core, 1ULL << 40);
+	assert_int_equal(config.max_per_container, 5);
+	assert_int_equal(config.max_per_signature, 3);
+	assert_int_equal(config.rate_per_container.count, 20);
+	assert_int_equal(config.rate_per_container.window_ms, 60000);
+	assert_int_equal(config.rate_per_signature.count, UINT32_MAX);
+	assert_int_equal(config.rate_per_signature.window_ms, 8760ULL * 3600 * 1000);
+	assert_string_equal(config.exclude_exe[1], "/opt/*/bin/x");
+	assert_null(config.exclude_exe[2]);
+	assert_string_equal(config.exclude_container[0], "docker:*");
+	assert_true(config.honour_rlimit);
+	assert_int_equal(config.slots, 256);
+	assert_int_equal(config.digest_max, 0);
+
+	assert_int_equal(parse(&config,
+			       "rate_per_container = none\nrate_per_signature = 0\n"
+			       "exclude_exe =\nmax_use = 7%\nkeep_free = 0\n",
+			       error),
+			 0);
+	assert_int_equal(config.rate_per_container.count, 0);
+	assert_int_equal(config.rate_per_container.window_ms, 0);
+	assert_int_equal(config.rate_per_signature.count, 0);
+	assert_null(config.exclude_exe[0]);
+	assert_int_equal(config.max_use.bytes, 0);
+	assert_int_equal(config.keep_free.percent, 0);
+}
+
+static void test_share_bytes(void **state)
+{
+	static const struct {
+		struct config_share share;
+		uint64_t fs_bytes, bytes;
+	} rows[] = {
+		{ { 0, 0 }, 1000, 0 },
+		{ { 4096, 0 }, 1000, 4096 },
+		{ { 0, 20 }, 1000, 200 },
+		{ { 0, 20 }, 1003, 200 },
+		{ { 0, 20 }, 1005, 201 },
+		{ { 0, 1 }, 50, 1 }, /* 0 would be "no limit" */
+		{ { 0, 100 }, UINT64_MAX, UINT64_MAX },
+		{ { 0, 50 }, UINT64_MAX, UINT64_MAX / 2 },
+		{ { 0, 20 }, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(config_share_bytes(&rows[i].share, rows[i].fs_bytes),
+				 rows[i].bytes);
 }
 
 static void test_too_many_patterns(void **state)
@@ -155,6 +269,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_limits_by_default),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_share_bytes),
 		cmocka_unit_test(test_too_many_patterns),
 		cmocka_unit_test(test_load),
 	};
