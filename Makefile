@@ -43,7 +43,7 @@ COMMON_PURE := common/crash.o common/crash-id.o common/digest.o common/parse.o c
 COMMON_BASE := $(COMMON_PURE) common/config.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
-helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/seekable-writer.o common/enter.o \
+helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-writer.o common/enter.o \
 	common/container.o common/elf-core.o common/proc.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/record.o host-helper/helper/capture.o \
@@ -66,7 +66,7 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/pull.o host-helper/server/pull-wait.o host-helper/server/receive.o \
 	host-helper/server/receive-file.o host-helper/server/receive-headers.o \
 	host-helper/server/request.o
-cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) \
+cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
 	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \
 	host-helper/cli/cmd-status.o host-helper/cli/cmd-unregister.o \
