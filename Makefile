@@ -73,7 +73,8 @@ cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/core-export.o host-helper/cli/crash-lookup.o \
 	host-helper/cli/kernel-settings.o host-helper/cli/registration.o \
 	host-helper/cli/registration-line.o host-helper/cli/registration-state.o \
-	host-helper/cli/safe-path.o host-helper/cli/show.o host-helper/cli/store-directory.o \
+	host-helper/cli/safe-path.o host-helper/cli/show.o host-helper/cli/show-counters.o \
+	host-helper/cli/store-directory.o \
 	host-helper/cli/store-usage.o
 
 PROGRAMS := $(BUILD)/coreferry-helper $(BUILD)/coreferry-agent $(BUILD)/coreferryd $(BUILD)/coreferry

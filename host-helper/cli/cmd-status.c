@@ -16,11 +16,13 @@
 #include <sysexits.h>
 
 #include "cli.h"
+#include "counters.h"
 #include "fd.h"
 #include "log.h"
 #include "parse.h"
 #include "registration.h"
 #include "safe-path.h"
+#include "show-counters.h"
 #include "show.h"
 #include "store-usage.h"
 #include "text.h"
@@ -36,6 +38,8 @@ struct status {
 	char helper[REGISTRATION_LINE_SIZE];
 	bool helper_is_good, agent_is_good, store_is_good;
 	struct store_usage usage;
+	bool has_counters;
+	struct counters_snapshot counters;
 };
 
 static const char *const situation_names[] = {
@@ -157,6 +161,26 @@ static void look_at_programs(struct status *s)
 		note(s->problems, "the configuration: %s", s->cli->config_error);
 }
 
+/* Before the first crash there are none. */
+static void look_at_counters(struct status *s)
+{
+	cleanup_counters struct counters counters = { 0 };
+	cleanup_fd int fd = open(s->cli->store_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : counters_open(fd, 0, false, &counters);
+
+	if (r == 0)
+		r = counters_read(&counters, &s->counters);
+	s->has_counters = r == 0;
+	if (r == -EINVAL || r == -ELOOP)
+		note(s->warnings,
+		     "%s/" COUNTERS_FILE_NAME " is not ours, or damaged: the next "
+		     "crash starts it anew",
+		     s->cli->store_path);
+	else if (r < 0 && r != -ENOENT)
+		note(s->warnings, "%s/" COUNTERS_FILE_NAME ": %s", s->cli->store_path,
+		     strerror(-r));
+}
+
 static void look_at_store(struct status *s)
 {
 	cleanup_store struct store store = { .crashes_fd = -1 };
@@ -176,6 +200,7 @@ static void look_at_store(struct status *s)
 		return;
 	}
 	s->store_is_good = true;
+	look_at_counters(s);
 	if (s->usage.unreadable > 0)
 		note(s->warnings,
 		     "%zu crashes are readable for root only, and not counted in bytes",
@@ -212,6 +237,8 @@ static void print_store(const struct status *s)
 	printf("%-17s %zu, %s\n", "crashes:", s->usage.crashes, bytes);
 	printf("%-17s %zu\n", "being captured:", s->usage.partial);
 	printf("%-17s %s\n", "free space:", left);
+	if (s->has_counters)
+		show_counters_text(&s->counters);
 }
 
 static void print_text(const struct status *s)
@@ -275,6 +302,11 @@ static json_t *store_json(const struct status *s)
 			 (json_int_t)s->usage.free_bytes);
 }
 
+static json_t *counters_json(const struct status *s)
+{
+	return s->has_counters ? show_counters_json(&s->counters) : json_null();
+}
+
 static int print_json(const struct status *s, bool healthy)
 {
 	cleanup_free char *helper = show_text(s->helper, "");
@@ -282,15 +314,15 @@ static int print_json(const struct status *s, bool healthy)
 	cleanup_free char *config = show_text(s->cli->config_path, "");
 	bool registered = s->is_known && s->view.situation == REGISTRATION_IN_FORCE;
 
-	json_t *object = json_pack("{s:b, s:b, s:s, s:o?, s:{s:s?, s:b}, s:{s:s?, s:b, s:b}, "
-				   "s:{s:s?, s:b}, s:o?, s:O, s:O}",
-				   "healthy", healthy, "registered", registered, "registration",
-				   s->is_known ? situation_names[s->view.situation] : "unknown",
-				   "settings", settings_json(s), "helper", "path", helper, "ok",
-				   s->helper_is_good, "agent", "path", agent, "used",
-				   s->cli->config.push, "ok", s->agent_is_good, "configuration",
-				   "path", config, "ok", s->cli->config_is_good, "store",
-				   store_json(s), "problems", s->problems, "warnings", s->warnings);
+	json_t *object = json_pack(
+		"{s:b, s:b, s:s, s:o?, s:{s:s?, s:b}, s:{s:s?, s:b, s:b}, "
+		"s:{s:s?, s:b}, s:o?, s:o?, s:O, s:O}",
+		"healthy", healthy, "registered", registered, "registration",
+		s->is_known ? situation_names[s->view.situation] : "unknown", "settings",
+		settings_json(s), "helper", "path", helper, "ok", s->helper_is_good, "agent",
+		"path", agent, "used", s->cli->config.push, "ok", s->agent_is_good, "configuration",
+		"path", config, "ok", s->cli->config_is_good, "store", store_json(s), "counters",
+		counters_json(s), "problems", s->problems, "warnings", s->warnings);
 	int r = object ? show_json(object) : -ENOMEM;
 	json_decref(object);
 	return r;

@@ -105,6 +105,34 @@ register() { cf register --helper "$T/bin/coreferry-helper" --config "$T/conf" "
 	run -0 cf unregister
 }
 
+# counters_file: as common/counters.c writes it on a little-endian machine; 25 counters, 16 buckets, the sum of times.
+counters_file() {
+	printf 'CFCOUNT\0\1\0\0\0\31\0\20\0'
+	printf '\5\0\0\0\0\0\0\0' # seen
+	printf '\3\0\0\0\0\0\0\0' # stored
+	printf '\2\0\0\0\0\0\0\0' # truncated: the disk was full
+	head -c $((22 * 8 + 16 * 8 + 8)) /dev/zero
+}
+
+@test "status: what was counted; a file of counters that is damaged is told of, and not read" {
+	run -0 register
+	run -0 cf status --json
+	is "without counters" "$(jq .counters <<<"$output")" null
+	counters_file >"$T/store/counters"
+	chmod 0640 "$T/store/counters"
+	run -0 cf status --json
+	is seen "$(jq .counters.crashes_seen <<<"$output")" 5
+	is truncated "$(jq .counters.cores_truncated.disk_full <<<"$output")" 2
+	is "other keys" "$(jq -r '.counters.cores_refused.rlimit, (.counters.held.buckets | length)' <<<"$output" | paste -sd' ')" "0 16"
+	run -0 cf status
+	[[ $output == *"crashes so far:   5"*"truncated:      2 (disk_full 2)"* ]]
+	printf x | dd of="$T/store/counters" bs=1 conv=notrunc status=none
+	run -0 cf status --json
+	is "damaged counters" "$(jq .counters <<<"$output")" null
+	[[ $(jq -r '.warnings[]' <<<"$output") == *"counters is not ours, or damaged"* ]]
+	run -0 cf unregister
+}
+
 @test "the guard: a test that is killed with SIGKILL leaves the kernel's settings as they were" {
 	kernel_settings_restore # lets the inner run have the lock
 	was=$(settings)
