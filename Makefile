@@ -137,6 +137,19 @@ UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests
 TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
 TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper
 
+# The zoo; of 32 bits too, if the compiler has a C library for that.
+ZOO_SOURCES := tests/programs/zoo.c tests/programs/zoo-memory.c tests/programs/zoo-special.c
+ZOO := $(BUILD)/tests/zoo $(if $(wildcard $(shell $(CC) -m32 -print-file-name=libc.a 2>&1)), \
+	$(BUILD)/tests/zoo32 $(BUILD)/tests/zoo32-static)
+$(BUILD)/tests/zoo32: ZOO_CFLAGS := -m32
+$(BUILD)/tests/zoo32-static: ZOO_CFLAGS := -m32 -static
+
+$(ZOO): $(ZOO_SOURCES) tests/programs/zoo.h
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARNINGS) $(if $(WERROR),-Werror) -O1 -g \
+		-fno-omit-frame-pointer -pthread $(ZOO_CFLAGS) -o $@ $(ZOO_SOURCES)
+
 $(BUILD)/tests/tested.a: $(addprefix $(BUILD)/,$(TESTED_OBJS))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -157,7 +170,7 @@ $(BUILD)/tests/%: tests/programs/%.c
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O1 -g -fno-omit-frame-pointer -pthread -o $@ $<
 
 .PHONY: test-programs units check lint format demo
-test-programs: $(TEST_PROGRAMS) $(UNIT_TESTS)
+test-programs: $(TEST_PROGRAMS) $(ZOO) $(UNIT_TESTS)
 units: $(UNIT_TESTS)
 	@scripts/run-units $(UNIT_TESTS)
 
