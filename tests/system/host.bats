@@ -90,44 +90,6 @@ setup() {
 	is signal "$(field .signal)" 0
 }
 
-# verified ARGS...: a crash whose memory is compared with the kernel's stream, byte for byte.
-verified() {
-	forget_crashes
-	crash "$@"
-	wait_quiet
-	is mode "$(field .capture.mode)" memory
-	is verified "$(field .capture.verified)" same
-	check_core
-	is "nothing of the spool is left" "$(find "$(newest)" -name core -o -name '.core*' | wc -l)" 0
-}
-
-@test "host: the memory taken directly is byte for byte the kernel's core" {
-	cf_pattern '--verify -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
-	verified "$T/tests/crasher-static"
-	verified "$T/tests/crasher" --heap 40 --random --setuid 1000 --setgid 1000
-	verified "$T/tests/crasher" --heap 3 --map 500
-	verified "$T/tests/crasher" --threads 200 --crash thread
-	verified "$T/tests/crasher" --threads 3 --crash leader-exited
-	# Every other page, PROT_NONE, a file's mapping that was written to and then cut, shared memory.
-	cat >"$T/tests/odd.py" <<-'END'
-		import ctypes, mmap, os, resource, tempfile
-		resource.setrlimit(resource.RLIMIT_CORE, (-1, -1))
-		every = mmap.mmap(-1, 64 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-		for i in range(0, 64 << 20, 8192): every[i:i + 8] = os.urandom(8)
-		f = tempfile.TemporaryFile()
-		f.write(os.urandom(1 << 20)); f.flush()
-		private = mmap.mmap(f.fileno(), 1 << 20, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
-		private[5000:5004] = b"mine"
-		os.ftruncate(f.fileno(), 512 << 10)
-		shared = mmap.mmap(-1, 1 << 20); shared[4096:4100] = b"ours"
-		none = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); none[0:4] = b"none"
-		libc = ctypes.CDLL(None)
-		libc.mprotect(ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(none))), ctypes.c_size_t(1 << 20), 0)
-		os.abort()
-	END
-	verified /usr/bin/python3 "$T/tests/odd.py"
-}
-
 @test "host: 64 GiB mapped, 64 MiB touched: held under a second, and listed at once" {
 	crash "$T/tests/crasher" --heap 64 --map 64000
 	wait_quiet
