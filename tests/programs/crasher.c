@@ -19,7 +19,8 @@
  * that is not touched
  *   --setuid, ...   become that user (from root); --dumpable 1 is then the default, 0 is what a
  * set-uid program has RLIMIT_CORE is always raised to infinity. If CRASHER_FD names a descriptor,
- * CLOCK_MONOTONIC in ns (8 bytes) is written to it directly before the crash.
+ * CLOCK_MONOTONIC and CLOCK_PROCESS_CPUTIME_ID in ns (8 bytes each) are written to it directly
+ * before the crash.
  */
 #include <getopt.h>
 #include <grp.h>
@@ -113,14 +114,16 @@ static enum crash crash_parse(const char *text)
 
 static void stamp(void)
 {
-	struct timespec now;
-	uint64_t ns;
+	struct timespec now, cpu;
+	uint64_t ns[2];
 
 	if (time_fd < 0)
 		return;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	if (write(time_fd, &ns, sizeof(ns)) != sizeof(ns))
+	ns[0] = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	ns[1] = (uint64_t)cpu.tv_sec * 1000000000 + (uint64_t)cpu.tv_nsec;
+	if (write(time_fd, ns, sizeof(ns)) != sizeof(ns))
 		fail("CRASHER_FD");
 }
 
