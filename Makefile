@@ -189,6 +189,13 @@ demo:
 	@$(MAKE) --no-print-directory all test-programs-demo
 	@scripts/demo --engine $(ENGINE) --build-dir $(BUILD)
 
+# ROUNDS=7 CASES='tiny 1g' HANDLERS='ours cat': see the head of tests/bench/run.
+.PHONY: bench
+bench:
+	@scripts/install-deps build bench
+	@$(MAKE) --no-print-directory all test-programs-demo
+	@ROUNDS='$(ROUNDS)' CASES='$(CASES)' HANDLERS='$(HANDLERS)' tests/bench/run $(BUILD)
+
 .PHONY: test-programs-demo
 test-programs-demo: $(TEST_PROGRAMS)
 
@@ -234,6 +241,7 @@ help:
 	@echo 'make lint       formatting and static analysis'
 	@echo 'make install    DESTDIR= PREFIX=$(PREFIX); uninstall undoes it'
 	@echo 'make fuzz       each fuzz target for FUZZ_SECONDS=60 (needs clang and libclang-rt-14-dev)'
+	@echo 'make bench      (as root) against cat, zstd, the kernel and systemd-coredump; ROUNDS=7 CASES= HANDLERS='
 	@echo 'make format     clang-format over the whole tree'
 	@echo 'options         V=1, WERROR=1, SANITIZE=address,undefined'
 

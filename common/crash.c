@@ -36,15 +36,12 @@ void crash_release(struct crash *crash)
 		free(*arg);
 	free(crash->cmdline);
 
-	char *strings[] = { crash->boot_id,	 crash->comm,
-			    crash->exe,		 crash->cwd,
-			    crash->hostname,	 crash->container_runtime,
-			    crash->container_id, crash->container_name,
-			    crash->reason,	 crash->core_file,
-			    crash->core_removed, crash->capture_mode, crash->capture_note,
-			    crash->delegate,	 crash->delegation_reason,
-			    crash->output,	 crash->fallback_core,
-			    crash->verified };
+	char *strings[] = { crash->boot_id,	 crash->comm,		crash->exe,
+			    crash->cwd,		 crash->hostname,	crash->container_runtime,
+			    crash->container_id, crash->container_name, crash->reason,
+			    crash->core_file,	 crash->core_removed,	crash->capture_mode,
+			    crash->capture_note, crash->delegate,	crash->delegation_reason,
+			    crash->output,	 crash->fallback_core,	crash->verified };
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		free(strings[i]);
 	crash_init(crash);

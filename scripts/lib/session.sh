@@ -283,6 +283,12 @@ cleanup_finish() {
 # cleanup_policy_rc_d: the file by which scripts/install-deps keeps services from starting, and no other one.
 cleanup_policy_rc_d() { ! grep -qs '^# coreferry:' /usr/sbin/policy-rc.d || rm -f /usr/sbin/policy-rc.d; }
 
+# cleanup_socket PATH [DIR]: and DIR, which was made for it.
+cleanup_socket() {
+	[[ ! -S $1 ]] || rm -f -- "$1"
+	[[ -z ${2:-} ]] || rmdir --ignore-fail-on-non-empty -- "$2"
+}
+
 cleanup_link() { [[ ! -e /sys/class/net/$1 ]] || ip link delete "$1"; }
 
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
