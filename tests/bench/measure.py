@@ -26,8 +26,9 @@ TASKSTATS_BYTES = 400  # up to and with ac_exe_inode, which Linux 5.19 added (ve
 TASKSTATS_BROKEN = 15  # a version whose fields stand elsewhere (Linux 6.13 and some after it)
 RECEIVE_BYTES = 64 << 20
 QUIET_S = 0.06
+DRAIN_NS = 50_000_000  # the records of processes that have ended are there already, behind those of others
 START_S = 3.0  # how long a handler that hands over to another program may take to start that
-DONE_S = 900.0
+DONE_S = 300.0
 NETLINK_GENERIC, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 16, 16, 3, 1, 2
 TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK = 1, 3
 TASKSTATS_TYPE_STATS, TASKSTATS_TYPE_AGGR_PID = 3, 4
@@ -60,8 +61,8 @@ class Exits:
         with open("/sys/devices/system/cpu/possible", "rb") as cpus:
             mask = attribute(TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, cpus.read().strip() + b"\0")
         self.ask(self.family, TASKSTATS_CMD_GET, mask)
-        self.socket.settimeout(0.05)
-        self.stopping = False
+        self.socket.settimeout(0.02)
+        self.stop_ns = None
         self.thread = threading.Thread(target=self.collect, daemon=True)
         self.thread.start()
 
@@ -81,17 +82,16 @@ class Exits:
             return answer
 
     def collect(self):
-        while True:
+        while self.stop_ns is None or time.monotonic_ns() < self.stop_ns:
             try:
                 message = self.socket.recv(65536)
                 self.records.append((time.monotonic_ns(), message))
             except TimeoutError:
-                if self.stopping:
-                    return
+                pass
 
     def of(self, programs):
         """Ends the collecting. (time in ns, tgid, CPU in ns, peak RSS in KiB) of each thread of these programs."""
-        self.stopping = True
+        self.stop_ns = time.monotonic_ns() + DRAIN_NS
         self.thread.join()
         files = {(os.major(s.st_dev), os.minor(s.st_dev), s.st_ino)
                  for s in (os.stat(p) for p in pathlib.Path(programs).iterdir())}

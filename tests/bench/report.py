@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # report: makes a table (Markdown, also on stdout; tab-separated) and a chart (SVG) of what tests/bench/run has measured,
-# and says which of the project's bars are met. Input: runs.tsv, about.tsv and absent.tsv of that directory, all our own.
+# and says which of the project's bars are met. Input: the other .tsv files of that directory, all our own.
 # It must never leave out what is missing or bad: it says so.
 #
 # usage: report.py DIR
@@ -44,7 +44,9 @@ class Runs:
             self.absent = dict(csv.reader(file, delimiter="\t"))
         with open(directory / "about.tsv", newline="") as file:
             self.about = dict(csv.reader(file, delimiter="\t"))
-        self.cases = [c for c in CASES if any(c == case for case, _ in self.rows)]
+        with open(directory / "failed.tsv", newline="") as file:
+            self.failed = [(case, handler) for case, _, handler in csv.reader(file, delimiter="\t")]
+        self.cases = [c for c in CASES if any(c == case for case, _ in [*self.rows, *self.failed])]
         asked = {h for _, h in self.rows} | set(self.absent)
         self.handlers = [h for h in NAMES if h in asked]
 
@@ -87,8 +89,9 @@ def table(runs):
                 yield [CASES[case], name, f"n/a: {runs.absent[handler]}"] + [""] * 8
                 continue
             rounds = runs.rows.get((case, handler))
+            failed = runs.failed.count((case, handler))
             if not rounds:
-                yield [CASES[case], name, "not run: takes minutes"] + [""] * 8
+                yield [CASES[case], name, "FAILED" if failed else "not run: takes minutes"] + [""] * 8
                 continue
             crashes = next(iter(rounds.values()))["crashes"]
             stores = handler != "cat"
@@ -100,7 +103,7 @@ def table(runs):
                    mib(runs.median(case, handler, "rss") / 1024) if handler != "file" else "-",
                    mib(runs.median(case, handler, "disk") / 2**20) if stores else "-",
                    f"{least} of {crashes}" if stores else "-",
-                   seconds(runs.median(case, handler, "done")), str(len(rounds))]
+                   seconds(runs.median(case, handler, "done")), str(len(rounds)) + f", {failed} FAILED" * bool(failed)]
 
 
 def bar_line(what, value, limit, shown, unit=""):
