@@ -76,7 +76,7 @@ print(len(x.parse(sys.argv[1]).getElementsByTagName("text")))' "$RESULTS/chart.s
 	wait_until 10 nothing_left
 	env CASES=tiny "$TOP/tests/bench/run" "$BUILD" "$BATS_TEST_TMPDIR/killed" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	bench=$!
-	wait_until 120 grep -qs . "$BATS_TEST_TMPDIR/killed/runs.tsv" || { cat "$BATS_TEST_TMPDIR/out" && return 1; }
+	wait_until 700 grep -qs . "$BATS_TEST_TMPDIR/killed/runs.tsv" || { cat "$BATS_TEST_TMPDIR/out" && return 1; }
 	kill -KILL "$bench"
 	wait_until 30 nothing_left
 }
