@@ -18,34 +18,73 @@
 
 #define PAGE_BYTES 4096U
 
-static int check_header(const void *head, size_t len, Elf64_Ehdr *ret_header)
+/* What of the ELF header counts, whichever the word size. */
+struct header {
+	bool wide;
+	size_t size, phentsize; /* bytes: of this header, of a program header */
+	size_t phnum;
+};
+
+static int check_header(const void *head, size_t len, struct header *ret_header)
 {
-	if (len < sizeof(*ret_header))
+	union {
+		unsigned char ident[EI_NIDENT];
+		Elf64_Ehdr wide;
+		Elf32_Ehdr narrow;
+	} e;
+
+	if (len < sizeof(e))
 		return -EINVAL;
-	memcpy(ret_header, head, sizeof(*ret_header));
+	memcpy(&e, head, sizeof(e));
+	bool wide = e.ident[EI_CLASS] == ELFCLASS64;
+	uint64_t type = wide ? e.wide.e_type : e.narrow.e_type;
+	uint64_t phoff = wide ? e.wide.e_phoff : e.narrow.e_phoff;
+	struct header h = { .wide = wide,
+			    .size = wide ? sizeof(e.wide) : sizeof(e.narrow),
+			    .phentsize = wide ? e.wide.e_phentsize : e.narrow.e_phentsize,
+			    .phnum = wide ? e.wide.e_phnum : e.narrow.e_phnum };
 	/* 65,535 mappings and more: their number stands at the end of the core, out of reach here.
 	 */
-	if (memcmp(ret_header->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    ret_header->e_ident[EI_CLASS] != ELFCLASS64 || ret_header->e_type != ET_CORE ||
-	    ret_header->e_phentsize != sizeof(Elf64_Phdr) || ret_header->e_phnum == 0 ||
-	    ret_header->e_phnum == PN_XNUM || ret_header->e_phoff != sizeof(*ret_header))
+	if (memcmp(e.ident, ELFMAG, SELFMAG) != 0 || (!wide && e.ident[EI_CLASS] != ELFCLASS32) ||
+	    type != ET_CORE || h.phentsize != (wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
+	    h.phnum == 0 || h.phnum == PN_XNUM || phoff != h.size)
 		return -EINVAL;
+	*ret_header = h;
 	return 0;
 }
 
 /*
  * How many bytes of the stream hold ELF header and program headers; header: its first 64 bytes.
- * 0, or -EINVAL: not a core of 64 bits, or one that has to be taken from the pipe.
+ * 0, or -EINVAL: not a core, or one that has to be taken from the pipe.
  */
 int memory_map_header_size(const void *header, size_t len, uint64_t *ret_size)
 {
-	Elf64_Ehdr e;
-	int r = check_header(header, len, &e);
+	struct header h;
+	int r = check_header(header, len, &h);
 
 	if (r < 0)
 		return r;
-	*ret_size = sizeof(e) + (uint64_t)e.e_phnum * sizeof(Elf64_Phdr);
+	*ret_size = h.size + h.phnum * h.phentsize;
 	return 0;
+}
+
+/* Program header i, in its wide form. */
+static Elf64_Phdr phdr_at(const void *head, const struct header *h, size_t i)
+{
+	const char *at = (const char *)head + h->size + i * h->phentsize;
+	Elf64_Phdr wide;
+	Elf32_Phdr narrow;
+
+	if (h->wide) {
+		memcpy(&wide, at, sizeof(wide));
+		return wide;
+	}
+	memcpy(&narrow, at, sizeof(narrow));
+	return (Elf64_Phdr){ .p_type = narrow.p_type,
+			     .p_offset = narrow.p_offset,
+			     .p_vaddr = narrow.p_vaddr,
+			     .p_filesz = narrow.p_filesz,
+			     .p_memsz = narrow.p_memsz };
 }
 
 /* One line of maps: true, and the mapping's start and whether it is anonymous. */
@@ -114,17 +153,17 @@ static int take_segment(struct memory_map *map, const Elf64_Phdr *p)
 int memory_map_parse(const void *head, size_t len, const char *maps, struct memory_map *ret_map)
 {
 	struct memory_map map = { NULL, 0, 0, 0 };
-	Elf64_Ehdr e;
-	Elf64_Phdr p;
-	int r = check_header(head, len, &e);
+	struct header h;
+	int r = check_header(head, len, &h);
 
-	if (r < 0 || len < sizeof(e) + (size_t)e.e_phnum * sizeof(p))
+	if (r < 0 || len < h.size + h.phnum * h.phentsize)
 		return -EINVAL;
-	map.segments = calloc(e.e_phnum, sizeof(*map.segments));
+	map.segments = calloc(h.phnum, sizeof(*map.segments));
 	if (!map.segments)
 		return -ENOMEM;
-	for (size_t i = 0; i < e.e_phnum && r == 0; i++) {
-		memcpy(&p, (const char *)head + sizeof(e) + i * sizeof(p), sizeof(p));
+	for (size_t i = 0; i < h.phnum && r == 0; i++) {
+		Elf64_Phdr p = phdr_at(head, &h, i);
+
 		r = take_segment(&map, &p);
 	}
 	if (r == 0 && (map.count == 0 || map.segments[0].offset < len))

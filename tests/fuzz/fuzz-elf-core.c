@@ -25,8 +25,9 @@ static ssize_t read_file(void *context, void *buf, size_t len, uint64_t offset)
 	size_t end = f->len + f->zeros;
 
 	assert(len > 0 && len <= PIECE_MAX);
-	/* The header in two, the section header, each batch of program headers, and an end. */
-	assert(++f->reads <= 5 + end / 2048);
+	/* The header in two, the section header, each batch of program headers, a few notes, and an
+	 * end. */
+	assert(++f->reads <= 32 + end / 2048);
 	memset(buf, 0, len);
 	if (offset >= end)
 		return 0;
@@ -49,5 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(elf_core_expected_size(read_file, &longer, &again) == 0);
 		assert(again == expected);
 	}
+
+	file.reads = 0;
+	expected = 42;
+	r = elf_core_fault_address(read_file, &file, &expected);
+	assert(r == 0 || ((r == -EINVAL || r == -ENODATA || r == -ENOENT) && expected == 42));
 	return 0;
 }

@@ -21,6 +21,7 @@ fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
 fuzz_endpoint_SRCS       := common/config.c common/fd.c common/parse.c common/text.c container-agent/endpoint.c
+fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
@@ -29,7 +30,7 @@ fuzz_server-headers_SRCS := common/core-headers.c common/crash.c common/crash-id
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_text_SRCS           := common/text.c
 
-FUZZ_NAMES := arguments config container crash crash-id digest elf-core endpoint parse proc seekable \
+FUZZ_NAMES := arguments config container crash crash-id digest elf-core endpoint memory-map parse proc seekable \
 	server-headers server-listen text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 

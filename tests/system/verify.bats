@@ -160,19 +160,10 @@ killed() {
 	is "at $at" "$found" 1
 }
 
-@test "verify: what is taken from the pipe is not called verified" {
-	cf_config 'push = no' 'spool_max = 1M'
-	crash "$T/tests/crasher" --heap 30
-	wait_quiet
-	is mode "$(field .capture.mode)" pipe
-	is verified "$(field .capture.verified)" null
-	check_core
-}
-
-@test "verify: 32 bits: from the pipe, whole" {
+@test "verify: 32 bits" {
 	[[ -e $T/tests/zoo32 ]] || skip "there is no zoo of 32 bits: scripts/install-deps check, then make"
 	for program in zoo32 zoo32-static; do
-		zoo "$program" 'stored pipe -' threads-64 leader-exited fork-child untouched prot-none private-file-7f \
+		zoo "$program" 'stored memory same' threads-64 leader-exited fork-child untouched prot-none private-file-7f \
 			truncated low-and-high mremap
 	done
 }

@@ -130,9 +130,55 @@ static void test_bad(void **state)
 	assert_int_equal(size, 4711);
 }
 
+/* A note segment with two notes before the siginfo, as the kernel writes them. */
+static void make_notes(struct file *f, int32_t signal, int32_t code, uint64_t address)
+{
+	Elf64_Nhdr first = { .n_namesz = 5, .n_descsz = 6, .n_type = 1 };
+	Elf64_Nhdr siginfo = { .n_namesz = 5, .n_descsz = 128, .n_type = 0x53494749 };
+	Elf64_Phdr note = { .p_type = PT_NOTE, .p_offset = 1024, .p_filesz = 256 };
+	int32_t words[4] = { signal, 0, code, 0 };
+	unsigned char *at = f->bytes + 1024;
+
+	make64(f, 2);
+	memcpy(f->bytes + sizeof(Elf64_Ehdr), &note, sizeof(note));
+	memcpy(at, &first, sizeof(first));
+	at += sizeof(first) + 8 + 8;
+	memcpy(at, &siginfo, sizeof(siginfo));
+	at += sizeof(siginfo) + 8;
+	memcpy(at, words, sizeof(words));
+	memcpy(at + sizeof(words), &address, sizeof(address));
+}
+
+static void test_fault(void **state)
+{
+	struct file f;
+	uint64_t address = 42;
+
+	(void)state;
+	make_notes(&f, 11, 1, 0x7fff12345678);
+	assert_int_equal(elf_core_fault_address(read_file, &f, &address), 0);
+	assert_int_equal(address, 0x7fff12345678);
+
+	address = 42;
+	make_notes(&f, 11, 0, 0x1234); /* kill(2): the bytes are a pid */
+	assert_int_equal(elf_core_fault_address(read_file, &f, &address), -ENOENT);
+	make_notes(&f, 6, 1, 0x1234);
+	assert_int_equal(elf_core_fault_address(read_file, &f, &address), -ENOENT);
+	make_notes(&f, 11, 1, 0x1234);
+	f.len = 1024 + 40;
+	assert_int_equal(elf_core_fault_address(read_file, &f, &address), -ENODATA);
+	make64(&f, 3); /* no notes */
+	assert_int_equal(elf_core_fault_address(read_file, &f, &address), -ENOENT);
+	make_notes(&f, 11, 1, 0x1234);
+	memset(f.bytes + 1024, 0xff, 12); /* sizes beyond everything */
+	assert_int_equal(elf_core_fault_address(read_file, &f, &address), -ENOENT);
+	assert_int_equal(address, 42);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fault),
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_extended),
 		cmocka_unit_test(test_bad),

@@ -190,6 +190,63 @@ static void test_zeros(void **state)
 }
 
 /* /dev/full takes nothing: the writer says so and stays as it was. */
+/* Cut off at any byte: what of it is whole frames comes back, and what is added behind it. */
+static void test_mend(void **state)
+{
+	unsigned char *raw = make_raw();
+	int whole = write_seekable(raw, RAW_BYTES);
+	uint64_t size = (uint64_t)lseek(whole, 0, SEEK_END);
+	unsigned char *bytes = malloc(size), *back = malloc(RAW_BYTES + 3);
+
+	(void)state;
+	assert_true(bytes && back);
+	assert_int_equal(fd_pread_all(whole, bytes, size, 0), 0);
+	for (uint64_t cut = 0; cut <= size; cut += cut < 64 || size - cut < 64 ? 1 : size / 50) {
+		int fd = memfd_create("test", MFD_CLOEXEC);
+		struct seekable_writer *w;
+		struct seekable_reader *r;
+
+		assert_int_equal(fd_write_all(fd, bytes, cut), 0);
+		assert_int_equal(seekable_writer_new(fd, 1, &w), 0);
+		assert_int_equal(seekable_writer_mend(w), 0);
+		uint64_t kept = seekable_writer_raw_size(w);
+		assert_true(kept % SEEKABLE_FRAME_BYTES == 0 || kept == RAW_BYTES);
+		assert_int_equal(seekable_writer_add(w, "end", 3), 0);
+		assert_int_equal(seekable_writer_finish(w), 0);
+		seekable_writer_free(&w);
+		assert_int_equal(seekable_reader_new(fd, &r), 0);
+		assert_int_equal(seekable_reader_size(r), kept + 3);
+		assert_int_equal(seekable_reader_pread(r, back, RAW_BYTES + 3, 0), kept + 3);
+		assert_memory_equal(back, raw, kept);
+		assert_memory_equal(back + kept, "end", 3);
+		seekable_reader_free(&r);
+		close(fd);
+	}
+	close(whole);
+	free(bytes);
+	free(back);
+	free(raw);
+}
+
+static void test_mend_zeros_and_junk(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	struct seekable_writer *w;
+
+	(void)state;
+	assert_int_equal(seekable_writer_new(fd, 1, &w), 0);
+	assert_int_equal(seekable_writer_add_zeros(w, 2ULL * SEEKABLE_ZEROS_BYTES), 0);
+	uint64_t stored = seekable_writer_stored_size(w);
+	seekable_writer_free(&w);
+	assert_int_equal(pwrite(fd, "(\xb5/\xfd junk", 9, (off_t)stored), 9);
+	assert_int_equal(seekable_writer_new(fd, 1, &w), 0);
+	assert_int_equal(seekable_writer_mend(w), 0);
+	assert_int_equal(seekable_writer_raw_size(w), 2ULL * SEEKABLE_ZEROS_BYTES);
+	assert_int_equal(lseek(fd, 0, SEEK_END), stored);
+	seekable_writer_free(&w);
+	close(fd);
+}
+
 static void test_no_room(void **state)
 {
 	cleanup_fd int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
@@ -207,10 +264,15 @@ static void test_no_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranges),	  cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_damage),	  cmocka_unit_test(test_cut_off),
-		cmocka_unit_test(test_drop_last), cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_drop_last),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_zeros),
+		cmocka_unit_test(test_mend),
+		cmocka_unit_test(test_mend_zeros_and_junk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
