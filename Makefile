@@ -54,7 +54,9 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-
 	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
 	host-helper/helper/delegate.o \
 	host-helper/helper/delegate-child.o host-helper/helper/delegate-run.o \
-	host-helper/helper/fallback-core.o host-helper/helper/handoff.o
+	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
+	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
+	host-helper/helper/recover.o
 agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-id.o \
 	common/digest.o common/enter.o common/fd.o common/log.o common/parse.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
