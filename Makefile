@@ -46,7 +46,9 @@ COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-writer.o common/enter.o \
 	common/container.o common/elf-core.o common/proc.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
-	host-helper/helper/record.o host-helper/helper/capture.o \
+	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
+	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
+	host-helper/helper/capture.o \
 	host-helper/helper/capture-after.o host-helper/helper/capture-jobs.o \
 	host-helper/helper/confined.o host-helper/helper/sandbox.o host-helper/helper/frame-pump.o \
 	host-helper/helper/frame-sinks.o host-helper/helper/memory-map.o \

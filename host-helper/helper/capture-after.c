@@ -71,37 +71,51 @@ static char *find_shortfall(const struct capture_result *result)
 	return n < 0 ? NULL : reason;
 }
 
-static void set_end(const struct capture_request *request, const struct capture_result *result,
-		    struct crash *crash)
+static const char *limit_reason(const struct capture_request *request, int error)
+{
+	if (error == LIMIT_MAX_BYTES)
+		return request->max_bytes_reason;
+	if (error == LIMIT_MAX_OFFSET)
+		return request->max_offset_reason;
+	return "keep_free: the rest of the disk is to be left to others";
+}
+
+static enum counter set_end(const struct capture_request *request,
+			    const struct capture_result *result, struct crash *crash)
 {
 	cleanup_free char *shortfall = NULL;
 
 	switch (result->end) {
 	case CAPTURE_DISK_FULL:
 		set_outcome(crash, CRASH_TRUNCATED, "the disk of the store is full");
-		return;
+		return COUNTER_TRUNCATED_DISK_FULL;
 	case CAPTURE_TIME_OVER:
 		set_outcome(crash, CRASH_TRUNCATED, "max_block is over: the dump took too long");
-		return;
+		return COUNTER_TRUNCATED_TIME_OVER;
 	case CAPTURE_LIMIT:
-		set_outcome(crash, CRASH_TRUNCATED, request->limit ? request->limit : "a limit");
-		return;
+		set_outcome(crash, CRASH_TRUNCATED, limit_reason(request, result->error));
+		return COUNTER_TRUNCATED_LIMIT;
 	case CAPTURE_ERROR:
 		set_outcome(crash, CRASH_TRUNCATED, strerror(-result->error));
-		return;
+		return COUNTER_TRUNCATED_OTHER;
 	case CAPTURE_KILLED:
 	case CAPTURE_WHOLE:
 		break;
 	}
 	shortfall = find_shortfall(result);
 	set_outcome(crash, shortfall ? CRASH_TRUNCATED : CRASH_STORED, shortfall);
+	if (!shortfall)
+		return COUNTER_STORED;
+	return result->lost || !result->checked ? COUNTER_TRUNCATED_CAPTURE_FAILED
+						: COUNTER_TRUNCATED_VICTIM_KILLED;
 }
 
 /*
- * Says in the record what became of the core.  A file that holds nothing is removed.
+ * Says in the record what became of the core.  A file that holds nothing is removed.  Returns where
+ * it is to be counted.
  */
-void capture_describe(const struct capture_request *request, const struct capture_result *result,
-		      struct crash *crash)
+enum counter capture_describe(const struct capture_request *request,
+			      const struct capture_result *result, struct crash *crash)
 {
 	(void)crash_set_string(&crash->capture_mode, result->from_memory ? "memory" : "pipe");
 	(void)crash_set_string(&crash->capture_note, result->note[0] ? result->note : NULL);
@@ -114,10 +128,12 @@ void capture_describe(const struct capture_request *request, const struct captur
 
 	if (result->raw_size == 0) {
 		set_nothing(request, result, crash);
-		return;
+		return COUNTER_FAILED;
 	}
 	(void)crash_set_string(&crash->core_file, result->file);
-	set_end(request, result, crash);
+	crash->has_fault_address = result->has_fault_address;
+	crash->fault_address = result->fault_address;
+	return set_end(request, result, crash);
 }
 
 static int open_stored(int dirfd, const char *name, int flags)

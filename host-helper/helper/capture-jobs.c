@@ -38,12 +38,15 @@ static enum capture_end end_of_error(int error)
 		return CAPTURE_WHOLE;
 	case -ETIME:
 		return CAPTURE_TIME_OVER;
-	case -EFBIG:
+	case LIMIT_MAX_BYTES:
+	case LIMIT_MAX_OFFSET:
+	case LIMIT_MAX_STORED:
 		return CAPTURE_LIMIT;
 	case -ESRCH:
 		return CAPTURE_KILLED;
 	case -ENOSPC:
 	case -EDQUOT:
+	case -EFBIG:
 		return CAPTURE_DISK_FULL;
 	default:
 		return CAPTURE_ERROR;
@@ -219,7 +222,7 @@ static bool keep_part(const struct capture_job *job, int error, uint64_t complet
 {
 	int more = 0;
 
-	if (error == -ETIME || error == -EFBIG)
+	if (error == -ETIME || end_of_error(error) == CAPTURE_LIMIT)
 		return true;
 	return error == -ESRCH && ioctl(job->pipe_fd, FIONREAD, &more) == 0 &&
 	       job->report->taken + (uint64_t)more < complete;
@@ -250,7 +253,7 @@ static int spool_memory(struct capture_job *job, struct memory_source *source,
 
 static int compress_memory(struct capture_job *job, struct memory_source *source)
 {
-	struct seekable_sink sink = { .level = CAPTURE_LEVEL };
+	struct seekable_sink sink = { .level = CAPTURE_LEVEL, .max_stored = job->max_stored };
 	struct frame_source frames = memory_source_frames(source);
 	struct frame_sink sink_frames = seekable_sink_frames(&sink);
 	uint64_t complete = 0;
@@ -281,7 +284,7 @@ static int run_memory(struct capture_job *job)
 		source->map = &map;
 		source->frame_bytes =
 			job->kind == CAPTURE_JOB_SPOOL ? job->frame_bytes : FRAME_BYTES_MAX;
-		source->max_copied = job->max_copied;
+		source->max_bytes = job->max_bytes;
 		source->max_offset = job->max_offset;
 		memory_source_init(source, job->pagemap_fd);
 		r = job->kind == CAPTURE_JOB_SPOOL ? spool_memory(job, source, &map)
@@ -319,10 +322,10 @@ static int add_taken(const struct capture_job *job, struct seekable_writer *writ
 
 static int run_pipe(struct capture_job *job)
 {
-	struct seekable_sink sink = { .level = CAPTURE_LEVEL };
+	struct seekable_sink sink = { .level = CAPTURE_LEVEL, .max_stored = job->max_stored };
 	struct pipe_source source = { .pipe_fd = job->pipe_fd,
 				      .deadline_us = job->deadline_us,
-				      .max_copied = job->max_copied,
+				      .max_bytes = job->max_bytes,
 				      .max_offset = job->max_offset,
 				      .report = job->report };
 	struct frame_source frames = pipe_source_frames(&source);
@@ -373,7 +376,7 @@ static int run_mend(struct capture_job *job)
 static int run_compress(struct capture_job *job)
 {
 	struct sha256_ctx raw, stored;
-	struct seekable_sink sink = { .level = CAPTURE_LEVEL };
+	struct seekable_sink sink = { .level = CAPTURE_LEVEL, .max_stored = UINT64_MAX };
 	struct spool_source source = { .fd = job->core_fd };
 	struct frame_source frames = spool_source_frames(&source);
 	struct frame_sink sink_frames = seekable_sink_frames(&sink);

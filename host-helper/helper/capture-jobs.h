@@ -28,9 +28,11 @@ struct capture_job {
 	int pipe_fd, mem_fd, pagemap_fd, maps_fd; /* the victim's; -1: not of this job */
 	int core_fd, zst_fd;			  /* the store's; -1: the same */
 	unsigned threads;
-	size_t frame_bytes;   /* of a spool */
-	uint64_t deadline_us; /* CLOCK_MONOTONIC */
-	uint64_t max_copied, max_offset, digest_max;
+	size_t frame_bytes;		/* of a spool */
+	uint64_t deadline_us;		/* CLOCK_MONOTONIC */
+	uint64_t max_bytes, max_offset; /* of memory that is copied; of the raw core */
+	uint64_t max_stored;		/* of core.zst, without its table */
+	uint64_t digest_max;
 	bool verify;
 
 	/* shared with the helper */

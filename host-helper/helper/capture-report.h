@@ -7,18 +7,24 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "digest.h"
 
+/* Limits that end a capture, as errors: none of these is a system call's here. */
+#define LIMIT_MAX_BYTES	 (-EMSGSIZE)  /* max_core */
+#define LIMIT_MAX_OFFSET (-EOVERFLOW) /* honour_rlimit */
+#define LIMIT_MAX_STORED (-EDOM)      /* keep_free */
+
 /* Why there is no more of the core than there is. */
 enum capture_end {
 	CAPTURE_WHOLE,	   /* all that there was */
 	CAPTURE_DISK_FULL, /* ENOSPC, EDQUOT */
 	CAPTURE_TIME_OVER, /* max_block */
-	CAPTURE_LIMIT,	   /* max_core, keep_free or RLIMIT_CORE */
+	CAPTURE_LIMIT,	   /* `error` tells which */
 	CAPTURE_KILLED,	   /* the victim was, while it dumped */
 	CAPTURE_ERROR,	   /* `error` */
 };

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -55,8 +54,9 @@ int capture_share(struct capture_job *job)
 				     .zst_fd = -1,
 				     .threads = 1,
 				     .deadline_us = UINT64_MAX,
-				     .max_copied = UINT64_MAX,
-				     .max_offset = UINT64_MAX };
+				     .max_bytes = UINT64_MAX,
+				     .max_offset = UINT64_MAX,
+				     .max_stored = UINT64_MAX };
 	char *shared =
 		mmap(NULL, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX,
 		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -89,18 +89,14 @@ static int create_file(int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* True if the spool has room: in what is allowed, on the disk, and in memory (it is page cache
+/* True if the spool has room: on the disk, in what is allowed, and in memory (it is page cache
  * first). */
 static bool fits_spool(const struct capture_request *request)
 {
-	struct statvfs disk;
 	struct sysinfo memory;
 	uint64_t need = request->resident_bytes;
 
-	if (need > request->spool_max)
-		return false;
-	if (fstatvfs(request->dirfd, &disk) < 0 ||
-	    need > (uint64_t)disk.f_bavail * disk.f_frsize / 2)
+	if (!request->may_spool || need > request->spool_max)
 		return false;
 	/* Free memory alone, without what could be freed, is on the safe side. */
 	return need < SPOOL_ALWAYS_BYTES ||
@@ -175,8 +171,9 @@ void capture_start(struct capture *c, const struct capture_request *request)
 		return;
 	c->job.pipe_fd = request->pipe_fd;
 	c->job.deadline_us = c->deadline_us;
-	c->job.max_copied = request->max_copied;
+	c->job.max_bytes = request->max_bytes;
 	c->job.max_offset = request->max_offset;
+	c->job.max_stored = request->max_disk;
 	c->job.verify = request->verify;
 	if (open_memory(&c->job, request->procfd) == 0)
 		use_memory(c);

@@ -11,6 +11,7 @@
 
 #include "capture-report.h"
 #include "confined.h"
+#include "counters.h"
 #include "crash.h"
 
 #define CAPTURE_NOTE_SIZE 160
@@ -20,12 +21,16 @@ struct capture_request {
 	int dirfd;		 /* where the core's file is made: "core" or "core.zst" */
 	int procfd;		 /* /proc/TGID/task/TID, or -1: from the pipe only */
 	uint64_t resident_bytes; /* about as much has to be copied */
+	bool may_spool;		 /* there is disk for it as it is */
 	uint64_t spool_max;	 /* more than this is compressed at once */
 	uint64_t max_block_ms;
-	uint64_t max_copied; /* bytes of memory that may be captured; UINT64_MAX: all */
+	/* UINT64_MAX: no limit */
+	uint64_t max_bytes;  /* of memory that may be captured */
 	uint64_t max_offset; /* the core is cut here */
-	const char *limit;   /* what those two limits come from, for the record */
-	bool verify;	     /* compare with the pipe what was taken from memory */
+	uint64_t max_disk;   /* that the stored core may take */
+	/* What the record says where they cut it. */
+	const char *max_bytes_reason, *max_offset_reason;
+	bool verify; /* compare with the pipe what was taken from memory */
 };
 
 /* A capture that is under way. */
@@ -54,8 +59,8 @@ void capture_start(struct capture *capture, const struct capture_request *reques
 void capture_finish(struct capture *capture, struct capture_result *ret_result);
 void capture_check(struct capture *capture, struct capture_result *result);
 void capture_end(struct capture *capture);
-void capture_describe(const struct capture_request *request, const struct capture_result *result,
-		      struct crash *crash);
+enum counter capture_describe(const struct capture_request *request,
+			      const struct capture_result *result, struct crash *crash);
 
 int capture_mend(int dirfd, int fd);
 int capture_compress(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,

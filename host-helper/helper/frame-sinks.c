@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture-report.h"
+
 static int write_run(int fd, const struct frame *f, size_t at, size_t end)
 {
 	while (at < end) {
@@ -99,6 +101,8 @@ static int put_frame(void *context, struct frame *f)
 		digest_frame(s->raw_digest, f);
 	if (f->zeros > 0)
 		return seekable_writer_add_zeros(s->writer, f->zeros);
+	if (seekable_writer_stored_size(s->writer) + f->stored_len > s->max_stored)
+		return LIMIT_MAX_STORED;
 	return seekable_writer_append(s->writer, f->stored, f->stored_len, f->len);
 }
 

@@ -13,6 +13,7 @@ struct frame_sink spool_sink(int *fd);
 struct seekable_sink {
 	struct seekable_writer *writer;
 	int level;		       /* zstd's */
+	uint64_t max_stored;	       /* bytes that the file may have, but for its table */
 	struct sha256_ctx *raw_digest; /* of the raw bytes, or NULL */
 };
 

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture-report.h"
+
 #define PAGE_BYTES 4096U
 
 /* Takes its place at the core's start; the fields above `scan` are set, and stay the caller's. */
@@ -54,8 +56,8 @@ static int collect_pieces(struct memory_source *m, struct frame *f)
 		/* max_offset may cut it. */
 		size_t size = m->piece.size < f->len - at ? m->piece.size : f->len - at;
 
-		if (m->copied >= m->max_copied)
-			return -EFBIG;
+		if (m->copied >= m->max_bytes)
+			return LIMIT_MAX_BYTES;
 		f->pieces[f->piece_count++] = (struct frame_piece){ m->piece.address, at, size };
 		m->copied += size;
 		m->has_piece = false;
@@ -74,7 +76,7 @@ static int next(void *context, struct frame *f)
 	if (m->position >= size)
 		return 0;
 	if (m->position >= m->max_offset)
-		return -EFBIG;
+		return LIMIT_MAX_OFFSET;
 	f->offset = m->position;
 	f->zeros = hole_at(m);
 	if (f->zeros > 0) {
@@ -156,7 +158,7 @@ static int fill(void *context, struct frame *f)
 }
 
 /*
- * The frames: with pieces and head_len, so that a sink can tell memory from holes.  -EFBIG: a limit
+ * The frames: with pieces and head_len, so that a sink can tell memory from holes.  LIMIT_...: one
  * was reached; -ESRCH: the memory is gone; other -errno: take the pipe.
  */
 struct frame_source memory_source_frames(struct memory_source *m)

@@ -18,7 +18,7 @@ struct memory_source {
 	const char *head; /* what comes before the memory, map->data_offset bytes */
 	const struct memory_map *map;
 	size_t frame_bytes;  /* FRAME_BYTES_MAX, or less by a power of two */
-	uint64_t max_copied; /* no more than this is read; UINT64_MAX: all */
+	uint64_t max_bytes;  /* no more than this is read; UINT64_MAX: all */
 	uint64_t max_offset; /* the core is cut here */
 
 	struct memory_scan scan;

@@ -70,8 +70,10 @@ static int next(void *context, struct frame *f)
 
 	if (s->end != 1)
 		return s->end;
-	if (s->position >= s->max_offset || s->copied >= s->max_copied)
-		return -EFBIG;
+	if (s->position >= s->max_offset)
+		return LIMIT_MAX_OFFSET;
+	if (s->copied >= s->max_bytes)
+		return LIMIT_MAX_BYTES;
 	if (want > s->max_offset - s->position)
 		want = (size_t)(s->max_offset - s->position);
 	f->offset = s->position;
@@ -91,7 +93,7 @@ static int next(void *context, struct frame *f)
 }
 
 /*
- * The frames; the fields above `position` are set, position is that of the pipe.  -EFBIG: a limit
+ * The frames; the fields above `position` are set, position is that of the pipe.  LIMIT_...: one
  * was reached; -ETIME; -errno.
  */
 struct frame_source pipe_source_frames(struct pipe_source *s)

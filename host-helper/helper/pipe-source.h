@@ -13,7 +13,7 @@
 struct pipe_source {
 	int pipe_fd;
 	uint64_t deadline_us; /* CLOCK_MONOTONIC */
-	uint64_t max_copied;  /* no more than this is kept, zeros not counted; UINT64_MAX: all */
+	uint64_t max_bytes;   /* no more than this is kept, zeros not counted; UINT64_MAX: all */
 	uint64_t max_offset;  /* the core is cut here */
 	struct capture_report *report; /* is told of every byte that is taken */
 

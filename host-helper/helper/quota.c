@@ -472,9 +472,9 @@ static int enforce(struct quota *q)
 }
 
 /*
- * Looks at the whole store, removes what is left over in it, and then what is over a limit.  A crash
- * whose directory the caller itself has open is passed by, as every other one that is in use.  0,
- * and *ret_result; or -errno, and *ret_result tells how far it came.
+ * Looks at the whole store, removes what is left over in it, and then what is over a limit.  A
+ * crash whose directory the caller itself has open is passed by, as every other one that is in use.
+ * 0, and *ret_result; or -errno, and *ret_result tells how far it came.
  */
 int quota_enforce(const struct store *store, const struct quota_limits *limits,
 		  struct quota_result *ret_result)

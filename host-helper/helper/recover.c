@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crash-files.h"
 #include "fd.h"
 #include "record.h"
@@ -239,7 +240,7 @@ static bool is_being_made(int dirfd, const struct crash_files *files)
 
 	if (files->count > 0 || fstat(dirfd, &st) < 0)
 		return false;
-	int64_t age_s = (int64_t)(realtime_us() / 1000000) - (int64_t)st.st_mtim.tv_sec;
+	int64_t age_s = (int64_t)(clock_now_us() / 1000000) - (int64_t)st.st_mtim.tv_sec;
 	/* The clock may have been set since. */
 	return age_s < EMPTY_AGE_S && age_s > -EMPTY_AGE_S;
 }
@@ -276,7 +277,7 @@ static int recover_directory(struct recovery *rec, const char *id)
 	if (r < 0)
 		return r;
 	rec->crash.core_sha256[0] = rec->crash.stored_sha256[0] = '\0';
-	rec->crash.published_us = realtime_us();
+	rec->crash.published_us = clock_now_us();
 	/* First the record, which tells why a core is given up, and then the core. */
 	r = store_write_record(rec->store, rec->dirfd, &rec->crash);
 	if (r == 0)

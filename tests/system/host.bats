@@ -106,14 +106,6 @@ setup() {
 	((size > 64000 * 1048576))
 }
 
-@test "host: what does not fit the spool is compressed on the way in, and the same" {
-	cf_config 'push = no' 'spool_max = 1M'
-	cf_pattern '--verify -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
-	verified "$T/tests/crasher" --heap 30
-	verified "$T/tests/crasher" --heap 30 --map 5000 --threads 80
-	verified "$T/tests/crasher" --heap 70 --random --threads 3 --crash leader-exited
-}
-
 @test "host: from the pipe only, where that is wanted: whole, and not called verified" {
 	cf_pattern '--pipe --verify -s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
 	crash "$T/tests/crasher" --heap 30 --threads 3

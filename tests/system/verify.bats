@@ -168,6 +168,13 @@ killed() {
 	done
 }
 
+@test "verify: what does not fit the spool is compressed on the way in, and the same" {
+	cf_config 'push = no' 'spool_max = 1M'
+	verified "$T/tests/crasher" --heap 30
+	verified "$T/tests/crasher" --heap 30 --map 5000 --threads 80
+	verified "$T/tests/crasher" --heap 70 --random --threads 3 --crash leader-exited
+}
+
 @test "verify: users, threads, large and sparse heaps" {
 	verified "$T/tests/crasher-static"
 	verified "$T/tests/crasher" --heap 40 --random --setuid 1000 --setgid 1000

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The way of a crash.
+ *
+ * In the victim's time: its directory, a slot, whether the core is taken at all, the capture, and
+ * beside it the snapshot of /proc.  Then the victim is let go, and all else follows.  All that is
+ * known of the victim is its own word; what is handed to anyone is decided by victim.c.
+ *
+ * Every crash ends in a record with an outcome.  If the helper is stopped at any point, what it
+ * leaves is recovered by the next one (housekeeping.c).
+ */
+#include "handle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "admission.h"
+#include "capture.h"
+#include "clock.h"
+#include "counters.h"
+#include "crash.h"
+#include "delegate.h"
+#include "fd.h"
+#include "housekeeping.h"
+#include "log.h"
+#include "record.h"
+#include "slots.h"
+#include "store.h"
+
+#define NICE_AFTER_RELEASE 10
+
+struct run {
+	const struct arguments *arguments;
+	const struct config *config;
+	struct victim *victim;
+	struct crash crash;
+	struct store store;
+	int dirfd; /* the crash's directory, or -1: there is none */
+	struct admission admission;
+	struct capture_request request;
+	struct capture capture;
+	enum counter counter; /* where the outcome is counted */
+};
+
+static int open_directory(struct run *run)
+{
+	int r = store_open(run->config->store, true, &run->store);
+
+	if (r == 0)
+		r = record_begin(&run->store, &run->crash, run->arguments->pid, &run->dirfd);
+	if (r < 0)
+		log_error("pid %u crashed: no record: %s: %s", run->arguments->pid,
+			  run->config->store, strerror(-r));
+	return r;
+}
+
+/* --- may the core be taken? --- */
+
+static void refuse(struct run *run, enum counter counter, const char *reason)
+{
+	run->admission.refused = true;
+	run->admission.counter = counter;
+	snprintf(run->admission.reason, sizeof(run->admission.reason), "%s", reason);
+}
+
+static void snapshot(struct run *run)
+{
+	victim_snapshot(run->victim, run->arguments);
+	if (record_fill(&run->crash, run->arguments, run->victim) < 0)
+		log_error("pid %u crashed: out of memory for its record", run->arguments->pid);
+}
+
+static struct quota_limits make_limits(const struct run *run)
+{
+	const struct config *c = run->config;
+	struct statvfs disk;
+	uint64_t total = fstatvfs(run->dirfd >= 0 ? run->dirfd : run->store.crashes_fd, &disk) < 0
+				 ? 0
+				 : (uint64_t)disk.f_blocks * disk.f_frsize;
+
+	return (struct quota_limits){ .max_use_bytes = config_share_bytes(&c->max_use, total),
+				      .keep_free_bytes = config_share_bytes(&c->keep_free, total),
+				      .max_records = c->max_records,
+				      .max_per_container = c->max_per_container,
+				      .max_per_signature = c->max_per_signature };
+}
+
+static void keep_house(struct run *run, struct counters *counters)
+{
+	const struct quota_limits limits = make_limits(run);
+	struct housekeeping_result result;
+	int r = housekeeping_run(&run->store, &limits, capture_mend, &result);
+
+	if (r < 0)
+		log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
+	counters_add(counters, COUNTER_EVICTED_CORES, result.cores_removed);
+	counters_add(counters, COUNTER_RECOVERED_PARTIALS, result.recover.recovered);
+	counters_add(counters, COUNTER_SEEN, result.recover.recovered);
+	counters_add(counters, COUNTER_TRUNCATED_HELPER_KILLED, result.recover.recovered);
+}
+
+static void fill_space(const struct run *run, struct admission_request *request)
+{
+	struct statvfs disk;
+
+	if (fstatvfs(run->dirfd, &disk) < 0)
+		return;
+	request->fs_free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+	request->fs_total_bytes = (uint64_t)disk.f_blocks * disk.f_frsize;
+}
+
+static bool needs_identity(const struct config *config)
+{
+	return config->exclude_exe[0] || config->exclude_container[0] ||
+	       config->rate_per_container.count > 0 || config->rate_per_signature.count > 0;
+}
+
+/* Fills run->admission.  Who it is must be known where the configuration asks for that. */
+static void admit(struct run *run)
+{
+	const struct proc_status *status = &run->victim->status;
+	struct admission_request request = {
+		.config = run->config,
+		.crash = &run->crash,
+		.has_rlimit = run->arguments->has_rlimit,
+		.storefd = run->store.dir_fd,
+		.resident_bytes = (status->resident_kib + status->swapped_kib) << 10,
+	};
+
+	run->crash.rlimit_core = run->arguments->rlimit_core;
+	fill_space(run, &request);
+	admission_decide(&request, &run->admission);
+	if (run->admission.refused && run->admission.counter == COUNTER_REFUSED_KEEP_FREE) {
+		struct counters none = { .map = NULL };
+
+		/* The old ones make way, if there are any. */
+		keep_house(run, &none);
+		fill_space(run, &request);
+		admission_decide_space(&request, &run->admission);
+	}
+}
+
+/* --- in the victim's time --- */
+
+/* A slot, or run->admission says why not.  Returns its descriptor, or -1. */
+static int take_slot(struct run *run)
+{
+	unsigned count = slots_count(run->config->slots);
+	char reason[ADMISSION_REASON_SIZE];
+	int fd = -1;
+	int r = slots_take(run->store.dir_fd, SLOTS_CAPTURE, count,
+			   run->victim->start_us + run->config->max_block_ms * 1000, &fd);
+
+	if (r == -ETIME) {
+		snprintf(reason, sizeof(reason),
+			 "max_block was over before one of %u slots was free", count);
+		refuse(run, COUNTER_REFUSED_SLOTS_BUSY, reason);
+	} else if (r < 0) {
+		/* Slots are there to spare the machine: not a reason to lose a core. */
+		log_warning("slots: %s/slots: %s", run->config->store, strerror(-r));
+	}
+	return fd;
+}
+
+static void start_capture(struct run *run)
+{
+	const struct proc_status *status = &run->victim->status;
+	const struct admission *a = &run->admission;
+
+	run->request = (struct capture_request){
+		.pipe_fd = run->victim->pipe_fd,
+		.dirfd = run->dirfd,
+		.procfd = run->victim->is_dumping && !run->arguments->pipe_only
+				  ? run->victim->procfd
+				  : -1,
+		.resident_bytes = (status->resident_kib + status->swapped_kib) << 10,
+		.may_spool = a->fits_spool,
+		.spool_max = run->config->spool_max,
+		.max_block_ms = run->config->max_block_ms,
+		.max_bytes = a->max_bytes,
+		.max_offset = a->max_offset,
+		.max_disk = a->max_disk,
+		.max_bytes_reason = a->max_bytes_reason,
+		.max_offset_reason = a->max_offset_reason,
+		.verify = run->arguments->verify,
+	};
+	capture_start(&run->capture, &run->request);
+}
+
+static void release_unless_held(struct run *run)
+{
+	victim_hold(run->victim, run->config->hold_max_ms);
+	/* Whether there is something to hold the victim for is not known before the outcome is. */
+	if (!run->victim->is_init && run->config->hold != CONFIG_HOLD_ALWAYS)
+		victim_release(run->victim);
+}
+
+/* The capture, and beside it what is known only as long as the victim is there. */
+static void capture(struct run *run, struct capture_result *result)
+{
+	bool known = needs_identity(run->config);
+	cleanup_fd int slot = take_slot(run);
+
+	if (known)
+		snapshot(run);
+	if (!run->admission.refused)
+		admit(run);
+	if (!run->admission.refused)
+		start_capture(run);
+	if (!known)
+		snapshot(run);
+	if (!run->admission.refused) {
+		capture_finish(&run->capture, result);
+		/* With the memory taken directly the kernel waits at the pipe, and sees at once
+		 * that it is closed. */
+		if (result->end == CAPTURE_TIME_OVER && !result->from_memory)
+			victim_abandon(run->victim);
+	}
+	release_unless_held(run);
+}
+
+/* --- after it --- */
+
+static void describe(struct run *run, struct capture_result *result)
+{
+	if (run->admission.refused) {
+		run->crash.outcome = CRASH_REFUSED;
+		(void)crash_set_string(&run->crash.reason, run->admission.reason);
+		run->counter = run->admission.counter;
+	} else {
+		capture_check(&run->capture, result);
+		capture_end(&run->capture);
+		run->counter = capture_describe(&run->request, result, &run->crash);
+	}
+	crash_set_signature(&run->crash);
+}
+
+static void own_core(const struct run *run, const char *name)
+{
+	cleanup_fd int core =
+		name ? openat(run->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	if (core < 0)
+		return;
+	(void)store_own_file(&run->store, core, run->crash.root_only);
+	record_set_xattrs(core, &run->crash);
+}
+
+static void write_record(const struct run *run)
+{
+	int r = store_write_record(&run->store, run->dirfd, &run->crash);
+
+	if (r < 0)
+		log_error("crash %s: its record could not be written: %s", run->crash.id,
+			  strerror(-r));
+}
+
+/* The record first: on a full disk the rest may not find room. */
+static void publish(struct run *run)
+{
+	run->crash.held_us = run->victim->held_us;
+	run->crash.published_us = clock_now_us();
+	write_record(run);
+	record_write_snapshot(&run->store, run->dirfd, run->victim);
+	int r = store_publish(&run->store, run->crash.id);
+	if (r < 0)
+		log_error("crash %s: could not be published: %s", run->crash.id, strerror(-r));
+}
+
+static void check_hold(void *context)
+{
+	struct run *run = context;
+
+	victim_check_hold(run->victim);
+}
+
+/* A slot for work after the release: however long that takes, but no longer than a victim is held.
+ */
+static int take_compress_slot(struct run *run)
+{
+	int fd = -1, r = -ETIME;
+
+	if (run->victim->pipe_fd >= 0) {
+		r = slots_take(run->store.dir_fd, SLOTS_COMPRESS, capture_threads(),
+			       run->victim->hold_until_us, &fd);
+		victim_check_hold(run->victim);
+	}
+	if (r == -ETIME)
+		r = slots_take(run->store.dir_fd, SLOTS_COMPRESS, capture_threads(), UINT64_MAX,
+			       &fd);
+	if (r < 0)
+		log_warning("slots: %s/slots: %s", run->config->store, strerror(-r));
+	return fd;
+}
+
+/* The spool makes way for what it was compressed to: the record first, so that it names what there
+ * is. */
+static void compress(struct run *run)
+{
+	bool raw = run->crash.core_file && strcmp(run->crash.core_file, CRASH_CORE_RAW_NAME) == 0;
+	int r = capture_compress(run->dirfd, &run->crash, run->config->digest_max, check_hold, run);
+
+	if (r < 0)
+		log_warning("crash %s: stays as it is, not compressed: %s", run->crash.id,
+			    strerror(-r));
+	if (r < 0 || !raw)
+		return;
+	own_core(run, run->crash.core_file);
+	write_record(run);
+	(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
+}
+
+static void work_on_core(struct run *run)
+{
+	if (!run->crash.core_file)
+		return;
+	cleanup_fd int slot = take_compress_slot(run);
+	compress(run);
+	record_sync(run->dirfd, run->crash.core_file);
+	capture_digests(run->dirfd, &run->crash, run->config->digest_max, check_hold, run);
+	write_record(run);
+}
+
+static void count(const struct run *run, const struct counters *counters)
+{
+	static const enum counter pushes[] = {
+		[CRASH_DELEGATION_DONE] = COUNTER_PUSH_DONE,
+		[CRASH_DELEGATION_FAILED] = COUNTER_PUSH_FAILED,
+		[CRASH_DELEGATION_REFUSED] = COUNTER_PUSH_REFUSED,
+		[CRASH_DELEGATION_ERROR] = COUNTER_PUSH_FAILED,
+	};
+
+	counters_add(counters, COUNTER_SEEN, 1);
+	counters_add(counters, run->counter, 1);
+	counters_add(counters, COUNTER_CAPTURED_BYTES, run->crash.captured_bytes);
+	counters_add(counters, COUNTER_HOLE_BYTES, run->crash.holes_bytes);
+	counters_add(counters, COUNTER_STORED_BYTES, run->crash.stored_size);
+	counters_held(counters, run->victim->held_us);
+	if (run->crash.delegation != CRASH_DELEGATION_NONE)
+		counters_add(counters, pushes[run->crash.delegation], 1);
+}
+
+static void keep_books(struct run *run)
+{
+	struct counters counters = { .map = NULL };
+	int r = counters_open(run->store.dir_fd, run->store.gid, true, &counters);
+
+	if (r < 0)
+		log_warning("counters in %s: %s", run->config->store, strerror(-r));
+	count(run, &counters);
+	/* From now on this crash may make way for others, too. */
+	fd_close(&run->dirfd);
+	keep_house(run, &counters);
+	counters_close(&counters);
+}
+
+/* The way of a crash.  True: there is a record of it. */
+bool handle_crash(const struct arguments *arguments, const struct config *config,
+		  const char *config_error, struct victim *victim)
+{
+	struct run run = { .arguments = arguments,
+			   .config = config,
+			   .victim = victim,
+			   .dirfd = -1,
+			   .store = { .dir_fd = -1, .crashes_fd = -1 } };
+	struct delegation delegation = { .arguments = arguments,
+					 .config = config,
+					 .config_error = config_error[0] ? config_error : NULL,
+					 .victim = victim,
+					 .crash = &run.crash };
+	struct capture_result captured;
+
+	crash_init(&run.crash);
+	if (open_directory(&run) == 0) {
+		capture(&run, &captured);
+		describe(&run, &captured);
+		own_core(&run, run.crash.core_file);
+		delegation.dirfd = run.dirfd;
+		if (!delegate_wants_hold(&delegation))
+			victim_release(victim);
+		publish(&run);
+		/* Nobody waits from here on: others first. */
+		if (victim->pipe_fd < 0)
+			(void)setpriority(PRIO_PROCESS, 0, NICE_AFTER_RELEASE);
+		work_on_core(&run);
+		delegate_core(&delegation);
+		victim_release(victim);
+		run.crash.held_us = victim->held_us;
+		write_record(&run);
+		keep_books(&run);
+	}
+	bool recorded = run.crash.published_us > 0;
+	crash_release(&run.crash);
+	store_close(&run.store);
+	fd_close(&run.dirfd);
+	return recorded;
+}
