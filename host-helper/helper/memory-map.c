@@ -99,9 +99,11 @@ static bool parse_maps_line(const char *line, uint64_t *ret_start, bool *ret_ano
 		return false;
 	const char *name = line + n + strspn(line + n, " ");
 	bool special = strncmp(name, "[v", 2) == 0; /* [vvar], [vdso], [vsyscall] */
+	/* A file may have the inode 0: a FUSE server chooses. */
+	bool named = *name != '\0' && *name != '\n' && *name != '[';
 
 	*ret_start = start;
-	*ret_anonymous = inode == 0 && permissions[3] == 'p' && !special;
+	*ret_anonymous = inode == 0 && permissions[3] == 'p' && !special && !named;
 	return true;
 }
 
