@@ -4,6 +4,7 @@
  * ends of the address space.  Input: none.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,17 +216,25 @@ static void build_all_kinds(void)
 static void build_shared_anon(void)
 {
 	char *p = zoo_map(32 * MIB, MAP_SHARED | MAP_ANONYMOUS, -1);
-	int id = shmget(IPC_PRIVATE, 2 * MIB, IPC_CREAT | 0600);
 
 	zoo_touch(p, MIB);
 	zoo_fill(p + 9 * MIB, MIB);
-	zoo_check(id >= 0, "shmget");
+}
+
+/* The first segment of an IPC namespace has inode 0 in maps, as what is anonymous has. */
+static void build_sysv(void)
+{
+	zoo_check(unshare(CLONE_NEWIPC) == 0, "CLONE_NEWIPC");
+	int id = shmget(IPC_PRIVATE, 2 * MIB, IPC_CREAT | 0600);
+
+	zoo_check(id == 0, "the first shmget");
 	char *segment = shmat(id, NULL, 0);
-	const char *read_only = shmat(id, NULL, SHM_RDONLY);
+	const char *read_only = shmat(id, NULL, SHM_RDONLY), *untouched = shmat(id, NULL, 0);
+	zoo_check((intptr_t)segment != -1 && (intptr_t)read_only != -1 && (intptr_t)untouched != -1,
+		  "shmat");
 	zoo_check(shmctl(id, IPC_RMID, NULL) == 0, "IPC_RMID");
-	zoo_check((intptr_t)segment != -1 && (intptr_t)read_only != -1, "shmat");
 	zoo_fill(segment, MIB);
-	zoo_touch(read_only, MIB);
+	zoo_touch(read_only, MIB / 2);
 }
 
 static void build_dev_zero(void)
@@ -378,6 +387,7 @@ const struct zoo_case zoo_memory_cases[] = {
 	EVERYWHERE("filter-7f", build_all_kinds, 0x7f, true),
 	EVERYWHERE("filter-1ff", build_all_kinds, ZOO_FILTER_ALL, true),
 	EVERYWHERE("shared-anon", build_shared_anon, ZOO_FILTER_KEEP, true),
+	EVERYWHERE("sysv", build_sysv, ZOO_FILTER_KEEP, true),
 	EVERYWHERE("dev-zero", build_dev_zero, ZOO_FILTER_KEEP, true),
 	EVERYWHERE("low-and-high", build_low_and_high, ZOO_FILTER_KEEP, true),
 	EVERYWHERE("many-maps", build_many_maps, ZOO_FILTER_KEEP, true),
