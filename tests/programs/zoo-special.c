@@ -255,20 +255,39 @@ static void build_guard(void)
 	memset(q + 32 * PAGE, 'g', PAGE);
 }
 
-/* Closed to the thread itself by its protection key, and code that may be run but not read. */
+/* Code that may be run but not read: where the processor can tell that apart, by a key. */
+static void build_exec_only(void)
+{
+	char *p = zoo_anon(MIB);
+
+	zoo_fill(p, MIB);
+	zoo_check(mprotect(p, MIB, PROT_EXEC) == 0, "mprotect");
+}
+
+/* Closed to the thread itself. */
 static void build_pkey(void)
 {
-	char *p = zoo_anon(2 * MIB), *code = zoo_anon(MIB);
+	char *p = zoo_anon(MIB);
 	int key = pkey_alloc(0, 0);
 
 	if (key < 0)
 		zoo_lacks("pkey_alloc");
 	zoo_fill(p, MIB);
-	zoo_fill(code, MIB);
-	zoo_check(mprotect(code, MIB, PROT_EXEC) == 0, "mprotect");
-	zoo_fill(p + MIB, MIB);
 	zoo_check(pkey_mprotect(p, MIB, PROT_READ | PROT_WRITE, key) == 0, "pkey_mprotect");
 	zoo_check(pkey_set(key, PKEY_DISABLE_ACCESS) == 0, "pkey_set");
+}
+
+/* Closed to its writing only, as compilers at run time do it. */
+static void build_pkey_read(void)
+{
+	char *p = zoo_anon(MIB);
+	int key = pkey_alloc(0, 0);
+
+	if (key < 0)
+		zoo_lacks("pkey_alloc");
+	zoo_fill(p, MIB);
+	zoo_check(pkey_mprotect(p, MIB, PROT_READ | PROT_WRITE, key) == 0, "pkey_mprotect");
+	zoo_check(pkey_set(key, PKEY_DISABLE_WRITE) == 0, "pkey_set");
 }
 
 static void build_secret(void)
@@ -356,6 +375,13 @@ static void build_perf(void)
 	zoo_fill(zoo_anon(MIB), MIB);
 }
 
+/* Not the kernel's bytes, see verify.bats, hence apart. */
+const struct zoo_case zoo_key_cases[] = {
+	{ "exec-only", build_exec_only, ZOO_FILTER_KEEP, true, NULL },
+	{ "pkey", build_pkey, ZOO_FILTER_KEEP, true, "pkeys" },
+	{ 0 },
+};
+
 const struct zoo_case zoo_special_cases[] = {
 	{ "swapped", build_swapped, ZOO_FILTER_KEEP, true, "swap" },
 	{ "swapped-shared", build_swapped_shared, 0x7f, true, "swap" },
@@ -370,7 +396,7 @@ const struct zoo_case zoo_special_cases[] = {
 	{ "uffd-wp", build_uffd_wp, ZOO_FILTER_KEEP, true, "userfaultfd, Linux 5.19" },
 	{ "uffd-waits", build_uffd_waits, ZOO_FILTER_KEEP, true, "userfaultfd" },
 	{ "guard", build_guard, ZOO_FILTER_KEEP, true, "Linux 6.13" },
-	{ "pkey", build_pkey, ZOO_FILTER_KEEP, true, "a processor with protection keys" },
+	{ "pkey-read", build_pkey_read, ZOO_FILTER_KEEP, true, "pkeys" },
 	{ "secret", build_secret, ZOO_FILTER_ALL, true, "CONFIG_SECRETMEM" },
 	{ "droppable", build_droppable, ZOO_FILTER_ALL, true, "Linux 6.11" },
 	{ "sealed", build_sealed, ZOO_FILTER_KEEP, true, "Linux 6.10" },

@@ -366,7 +366,7 @@ static const struct zoo_case process_cases[] = {
 	{ 0 },
 };
 
-static const struct zoo_case *const all_cases[] = { process_cases, zoo_memory_cases,
+static const struct zoo_case *const all_cases[] = { process_cases, zoo_memory_cases, zoo_key_cases,
 						    zoo_special_cases };
 
 static void filter_set(unsigned filter)

@@ -32,6 +32,7 @@ extern struct zoo_mark zoo_mark;
 
 /* The memory cases, ended by one without a name. */
 extern const struct zoo_case zoo_memory_cases[];
+extern const struct zoo_case zoo_key_cases[];
 extern const struct zoo_case zoo_special_cases[];
 
 _Noreturn void zoo_fail(const char *what);
