@@ -49,19 +49,29 @@ results() {
 	jq -r '[.comm, .outcome, .capture.mode, .capture.verified // "-", input_filename] | @tsv' "${dirs[@]/%//crash.json}"
 }
 
-# mark_of PROGRAM CORE: 1 if gdb finds in the core what the program says there is.
-mark_of() {
-	# shellcheck disable=SC2016 # gdb's variable
-	gdb -nx -batch -iex 'set debuginfod enabled off' -ex 'print *zoo_mark.where == zoo_mark.word' \
-		"$1" "$2" 2>"$T/gdb.err" | sed -n 's/^\$1 = //p'
+# marks PROGRAM CASE...: gdb finds in each core, $T/cores/CASE, what the program says there is.
+marks() {
+	local program=$1 name commands=(-iex 'set debuginfod enabled off')
+	shift
+	for name in "$@"; do
+		commands+=(-ex "core-file $T/cores/$name"
+			-ex "printf \"\\nmark: $name %d\\n\", *zoo_mark.where == zoo_mark.word")
+	done
+	gdb -nx -batch "${commands[@]}" "$program" >"$T/gdb.out" 2>&1 || true
+	is "marks that gdb finds" "$(sed -n 's/^mark: //p' "$T/gdb.out" | sort)" "$(printf '%s 1\n' "$@" | sort)" || {
+		tail -n 100 "$T/gdb.out"
+		return 1
+	}
 }
 
 # zoo PROGRAM EXPECTED CASE...: they crash, one after the other; then all records are looked at. EXPECTED is "OUTCOME
 # MODE VERIFIED", a pattern.
 zoo() {
-	local program=$T/tests/$1 expected=$2 name status why crashed=() comm outcome mode verified file
+	local program=$T/tests/$1 expected=$2 name status why crashed=() comm outcome mode verified file marked=()
 	shift 2
 	forget_crashes
+	rm -rf "$T/cores"
+	mkdir "$T/cores"
 	for name in "$@"; do
 		status=0
 		(cd "$T/tests" && "$program" "$name" 2>"$T/why" 3>&-) || status=$?
@@ -78,9 +88,11 @@ zoo() {
 		# shellcheck disable=SC2053 # a pattern
 		[[ "$outcome $mode $verified" == $expected ]] || is "$comm" "$outcome $mode $verified" "$expected" || return 1
 		"$program" --list | grep -q "^$comm marked " || continue
-		cf dump "$(basename "$(dirname "$file")")" --force -o "$T/core" >"$T/dump.out" 2>&1 || return 1
-		is "the mark of $comm" "$(mark_of "$program" "$T/core")" 1 || return 1
+		cf dump "$(basename "$(dirname "$file")")" -o "$T/cores/$comm" >"$T/dump.out" 2>&1 || return 1
+		marked+=("$comm")
 	done < <(results)
+	marks "$program" "${marked[@]}" || return 1
+	rm -rf "$T/cores"
 }
 
 # cases BEGIN END: names of the zoo's cases, from one to another.
