@@ -142,7 +142,8 @@ TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(agent_OBJS) $(serv
 TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper
 
 # The zoo; of 32 bits too, if the compiler has a C library for that.
-ZOO_SOURCES := tests/programs/zoo.c tests/programs/zoo-memory.c tests/programs/zoo-special.c
+ZOO_SOURCES := tests/programs/zoo.c tests/programs/zoo-memory.c tests/programs/zoo-special.c \
+	tests/programs/zoo-fuse.c
 ZOO := $(BUILD)/tests/zoo $(if $(wildcard $(shell $(CC) -m32 -print-file-name=libc.a 2>&1)), \
 	$(BUILD)/tests/zoo32 $(BUILD)/tests/zoo32-static)
 $(BUILD)/tests/zoo32: ZOO_CFLAGS := -m32

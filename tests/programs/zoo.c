@@ -367,7 +367,7 @@ static const struct zoo_case process_cases[] = {
 };
 
 static const struct zoo_case *const all_cases[] = { process_cases, zoo_memory_cases, zoo_key_cases,
-						    zoo_special_cases };
+						    zoo_special_cases, zoo_fuse_cases };
 
 static void filter_set(unsigned filter)
 {

@@ -34,6 +34,7 @@ extern struct zoo_mark zoo_mark;
 extern const struct zoo_case zoo_memory_cases[];
 extern const struct zoo_case zoo_key_cases[];
 extern const struct zoo_case zoo_special_cases[];
+extern const struct zoo_case zoo_fuse_cases[];
 
 _Noreturn void zoo_fail(const char *what);
 _Noreturn void zoo_lacks(const char *what);

@@ -153,7 +153,7 @@ killed() {
 }
 
 @test "verify: memory: swapped, merged, huge, guarded, secret, of userfaultfd and io_uring" {
-	mapfile -t names < <(cases swapped perf)
+	mapfile -t names < <(cases swapped fuse)
 	((${#names[@]} >= 18))
 	zoo zoo 'stored memory same' "${names[@]}"
 }
