@@ -54,7 +54,7 @@ struct config {
 	struct config_rate rate_per_container, rate_per_signature;
 	char *exclude_exe[CONFIG_PATTERN_MAX + 1], *exclude_container[CONFIG_PATTERN_MAX + 1];
 	bool honour_rlimit;
-	uint32_t slots;	     /* captures at once; 0: slots_automatic() */
+	uint32_t slots;	     /* captures at once; 0: slots_count() of CPUs */
 	uint64_t digest_max; /* bytes of a raw core whose digest is computed; 0: of none */
 
 	/* coreferryd */

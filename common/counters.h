@@ -52,9 +52,9 @@ struct counter_name {
 
 extern const struct counter_name counter_names[COUNTER_COUNT];
 
-#define COUNTERS_HELD_BOUNDS  15
-#define COUNTERS_HELD_BUCKETS (COUNTERS_HELD_BOUNDS + 1) /* the last one: longer than all bounds \
-							  */
+#define COUNTERS_HELD_BOUNDS 15
+/* The last one: longer than all bounds. */
+#define COUNTERS_HELD_BUCKETS (COUNTERS_HELD_BOUNDS + 1)
 
 /* Upper bounds, inclusive, of how long victims were held, in µs. */
 extern const uint64_t counters_held_bounds_us[COUNTERS_HELD_BOUNDS];

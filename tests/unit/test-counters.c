@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -287,6 +288,84 @@ static void test_all_at_once(void **state)
 	assert_int_equal(snapshot.held_sum_us, PROCESSES * 1000ULL * 999 * 1000 / 2);
 }
 
+static bool has_open(pid_t pid, const char *name)
+{
+	for (int fd = 0; fd < 64; fd++) {
+		char path[64], target[256];
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		ssize_t n = readlink(path, target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (strstr(target, dir) && strstr(target, name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A child finds no counters, and waits for us, who hold the lock of the new ones, to change what is
+ * there.  Its exit status: 0, or 2 where we were too slow for it.
+ */
+static int count_while_we_hold_the_lock(const char *from, const char *to)
+{
+	int start[2], status;
+	char byte = 0;
+
+	/* The child is there before the lock is, so that it does not inherit it. */
+	assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (read(start[0], &byte, 1) != 1)
+			_exit(1);
+		int r = add_once(COUNTER_SEEN, 1);
+		_exit(r == 0 ? 0 : r == -ETIME ? 2 : 1);
+	}
+	cleanup_fd int lock = openat(storefd, ".counters.new", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(write(start[1], &byte, 1), 1);
+	close(start[0]);
+	close(start[1]);
+	for (int i = 0; i < 1000 && !has_open(pid, ".counters.new"); i++)
+		usleep(500);
+	assert_int_equal(renameat(storefd, from, storefd, to), 0);
+	assert_int_equal(flock(lock, LOCK_UN), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_another_was_first(void **state)
+{
+	int code = 2;
+
+	(void)state;
+	for (int i = 0; i < 10 && code == 2; i++) {
+		(void)unlinkat(storefd, COUNTERS_FILE_NAME, 0);
+		assert_int_equal(add_once(COUNTER_SEEN, 7), 0);
+		assert_int_equal(renameat(storefd, COUNTERS_FILE_NAME, storefd, "other"), 0);
+		code = count_while_we_hold_the_lock("other", COUNTERS_FILE_NAME);
+	}
+	assert_int_equal(code, 0);
+	assert_int_equal(value(COUNTER_SEEN), 8);
+	assert_int_equal(faccessat(storefd, ".counters.new", F_OK, 0), -1);
+}
+
+static void test_the_new_file_is_gone_meanwhile(void **state)
+{
+	int code = 2;
+
+	(void)state;
+	for (int i = 0; i < 10 && code == 2; i++) {
+		(void)unlinkat(storefd, COUNTERS_FILE_NAME, 0);
+		code = count_while_we_hold_the_lock(".counters.new", "other");
+	}
+	assert_int_equal(code, 0);
+	assert_int_equal(value(COUNTER_SEEN), 1);
+}
+
 static void test_a_killed_writer_damages_nothing(void **state)
 {
 	uint64_t before = 0;
@@ -434,6 +513,8 @@ int main(void)
 		TEST(test_not_ours_is_replaced),
 		TEST(test_a_directory_is_an_error),
 		TEST(test_all_at_once),
+		TEST(test_another_was_first),
+		TEST(test_the_new_file_is_gone_meanwhile),
 		TEST(test_a_killed_writer_damages_nothing),
 		TEST(test_a_file_begun_by_a_killed_one),
 		TEST(test_a_page_that_is_not_there),
