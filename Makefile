@@ -194,14 +194,14 @@ demo:
 	@$(MAKE) --no-print-directory all test-programs-demo
 	@scripts/demo --engine $(ENGINE) --build-dir $(BUILD)
 
-# ROUNDS=7 CASES='tiny 1g' HANDLERS='ours cat': see the head of tests/bench/run.
+# ROUNDS=7 CASES='tiny 1g' HANDLERS='ours cat': see the head of tests/bench/bench.
 BENCH_DIR ?= $(BUILD)/bench
 
 .PHONY: bench
 bench:
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory all test-programs-demo
-	@ROUNDS='$(ROUNDS)' CASES='$(CASES)' HANDLERS='$(HANDLERS)' tests/bench/run $(BUILD) $(BENCH_DIR)
+	@ROUNDS='$(ROUNDS)' CASES='$(CASES)' HANDLERS='$(HANDLERS)' tests/bench/bench $(BUILD) $(BENCH_DIR)
 
 .PHONY: test-programs-demo
 test-programs-demo: $(TEST_PROGRAMS)

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 #
-# measure: makes one crash (or many at once) and prints what it cost, as one line of runs.tsv. Input: tests/bench/run's
-# command line, the kernel's accounting, and what the handlers stored. It must do nothing while a victim is waited for.
+# measure: makes one crash (or many at once) and prints what it cost, as one line of runs.tsv. Input: the command line
+# of tests/bench/bench, the kernel's accounting, and what the handlers stored. It must do nothing while a victim is
+# waited for.
 #
 # The handler is a child of the kernel, so nobody can ask for its rusage. The kernel's exit records (taskstats) say for
 # each thread that ends which program it was (inode of the executable), its CPU time in ns, and the peak of its memory:
@@ -163,7 +164,8 @@ def crash_many(arguments):
     for _ in range(arguments.count):
         read_fd, write_fd = os.pipe()
         environ = dict(os.environ, CRASHER_FD=str(write_fd))
-        victims.append((subprocess.Popen([*arguments.victim, "--crash", "none"], env=environ, pass_fds=[write_fd]), read_fd))
+        victim = subprocess.Popen([*arguments.victim, "--crash", "none"], env=environ, pass_fds=[write_fd])
+        victims.append((victim, read_fd))
         os.close(write_fd)
     for _, read_fd in victims:
         cpu_ns -= struct.unpack("=QQ", os.read(read_fd, 16))[1]
@@ -204,8 +206,9 @@ def main():
     if arguments.handler != "file" and not peaks:
         sys.exit(f"measure: {arguments.handler}: the kernel ran nothing of it")
     disk = sum(f.lstat().st_blocks * 512 for f in out.rglob("*") if not f.is_dir())
-    values = [arguments.case, arguments.round, arguments.handler, arguments.count, reap_us, victim_cpu_us, cpu_ns // 1000,
-              sum(peaks.values()) // arguments.count, disk, stored(arguments.handler, out),
+    cores = stored(arguments.handler, out)
+    values = [arguments.case, arguments.round, arguments.handler, arguments.count, reap_us, victim_cpu_us,
+              cpu_ns // 1000, sum(peaks.values()) // (cores or arguments.count), disk, cores,
               reap_us + (done - reaped) // 1000]
     print(*values, sep="\t")
 

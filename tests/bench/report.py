@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 #
-# report: makes a table (Markdown, also on stdout; tab-separated) and a chart (SVG) of what tests/bench/run has measured,
-# and says which of the project's bars are met. Input: the other .tsv files of that directory, all our own.
+# report: makes a table (Markdown, also on stdout; tab-separated) and a chart (SVG) of what tests/bench/bench has
+# measured, and says which of the project's bars are met. Input: the other .tsv files of that directory, all our own.
 # It must never leave out what is missing or bad: it says so.
 #
 # usage: report.py DIR
@@ -96,8 +96,9 @@ def table(runs):
             crashes = next(iter(rounds.values()))["crashes"]
             stores = handler != "cat"
             least = min(r["stored"] for r in rounds.values())
-            yield [CASES[case], name, seconds(runs.median(case, handler, "reap")),
-                   number(runs.ratio(case, handler)[0]) if handler != "ours" else "1",
+            dropped = stores and least < crashes
+            ratio = "1" if handler == "ours" else "drops cores" if dropped else number(runs.ratio(case, handler)[0])
+            yield [CASES[case], name, seconds(runs.median(case, handler, "reap")), ratio,
                    seconds(runs.median(case, handler, "cpu")),
                    seconds(runs.median(case, handler, "handler_cpu")) if handler != "file" else "-",
                    mib(runs.median(case, handler, "rss") / 1024) if handler != "file" else "-",
@@ -117,7 +118,7 @@ def bars(runs):
     for case, other, limit in RATIO_BARS:
         value, pairs = runs.ratio(case, other)
         yield bar_line(f"{CASES[case]}: time to reap, coreferry / {NAMES[other]}", value, limit,
-                       f"{number(value)}, median of {pairs} pairs" if pairs else "")
+                       f"{number(value)}, median of {pairs}" if pairs else "")
     case, limit = SPARSE_BAR
     value = runs.median(case, "ours", "reap")
     yield bar_line(f"{CASES[case]}: time to reap", value, limit, seconds(value), " s")
@@ -130,7 +131,7 @@ def bars(runs):
         value, pairs = runs.ratio(case, "zstd", "cpu")
         if pairs:
             yield bar_line(f"{CASES[case]}: CPU, coreferry / {NAMES['zstd']}", value, CPU_BAR,
-                           f"{number(value)}, median of {pairs} pairs")
+                           f"{number(value)}, median of {pairs}")
 
 
 def markdown(runs, rows):
@@ -150,8 +151,8 @@ Medians. "Time to reap": from the crash until the parent's waitpid returns; of m
 "coreferry / this": the median of the ratios of the runs of one round each, so that what the machine does meanwhile
 concerns both; below 1, coreferry is faster. "CPU": of the victim from the crash on (the kernel dumps on its account) and
 of all of the handler's processes until the last of them has ended, also long after the release. "Peak memory": the sum of
-these processes' highest resident sizes, per crash; what they share, or do not use at once, counts more than once; page
-cache (also a spool there) does not. "Stored": the fewest, of all runs, of whole cores that were there at the end.
+these processes' highest resident sizes, per core; what they share, or do not use at once, counts more than once; page
+cache (also a spool there) is not in it. "Stored": the fewest, of all runs, of the cores that were there at the end.
 """
 
 
@@ -178,7 +179,8 @@ def chart(runs):
             y += 8
             body.append(f'<text x="12" y="{y + 12}" class="case">{CASES[case]}</text>')
         else:
-            body.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{NAMES[handler].replace(">", "&gt;")}</text>')
+            name = NAMES[handler].replace(">", "&gt;")
+            body.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{name}</text>')
             if value:
                 body.append(f'<rect x="{left}" y="{y}" width="{x(value) - left:.1f}" height="{height}" rx="2" '
                             f'fill="{COLORS[handler]}"/>')
@@ -189,14 +191,16 @@ def chart(runs):
     for power in range(low, high + 1):
         at = x(10**power)
         said = f"{10**power:g} s" if power >= 0 else f"{10**(power + 3):g} ms"
-        grid.append(f'<path d="M{at:.1f} 56V{y}" stroke="#dddddd"/><text x="{at:.1f}" y="50" text-anchor="middle">{said}</text>')
-    about = f'kernel {runs.about["kernel"]}, {runs.about["CPUs"].split(" x ")[0]} CPUs, {runs.about["file system"]}, ' \
+        grid.append(f'<path d="M{at:.1f} 56V{y}" stroke="#dddddd"/>')
+        grid.append(f'<text x="{at:.1f}" y="50" text-anchor="middle">{said}</text>')
+    about = f'{runs.about["kernel"]}, {runs.about["CPUs"].split(" x ")[0]} CPUs, {runs.about["file system"]}, ' \
             f'{runs.about["date"]}'
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 90}" height="{y + 16}" '
         'font-family="sans-serif" font-size="12" fill="#222222">',
         '<style>.case { font-weight: bold }</style>', '<rect width="100%" height="100%" fill="#ffffff"/>',
-        '<text x="12" y="20" font-size="15" class="case">From the crash until the parent is told (median, log scale)</text>',
+        '<text x="12" y="20" font-size="15" class="case">',
+        "From the crash until the parent is told (median, log scale)</text>",
         f'<text x="12" y="36" fill="#666666">{about}</text>', *grid, *body, "</svg>", ""])
 
 

@@ -8,7 +8,8 @@ setup_file() {
 	load common
 	RESULTS=$(mktemp -d "$BATS_FILE_TMPDIR/bench.XXXXXX")
 	export RESULTS
-	make -C "$TOP" --no-print-directory BUILD="$BUILD" BENCH_DIR="$RESULTS" ROUNDS=1 CASES=tiny bench >"$RESULTS/out" 2>&1 || {
+	make -C "$TOP" --no-print-directory BUILD="$BUILD" BENCH_DIR="$RESULTS" ROUNDS=1 CASES=tiny bench \
+		>"$RESULTS/out" 2>&1 || {
 		cat "$RESULTS/out"
 		return 1
 	}
@@ -55,7 +56,7 @@ check_measured() {
 @test "bench: the table, the bars and the chart" {
 	is rows "$(wc -l <"$RESULTS/table.tsv")" 6
 	[[ $(<"$RESULTS/out") == *"$(<"$RESULTS/table.md")"* ]]
-	grep -qE '^- 1 MiB: time to reap, coreferry / cat >/dev/null: [0-9.]+, median of 5 pairs \(bar: 0.7\): (met|NOT MET)$' \
+	grep -qE '^- 1 MiB: time to reap, coreferry / cat >/dev/null: [0-9.]+, median of 5 \(bar: 0.7\): (met|NOT MET)$' \
 		"$RESULTS/table.md"
 	grep -q '^- 1 GiB: time to reap, coreferry / cat >/dev/null: not measured' "$RESULTS/table.md"
 	run -0 python3 -c 'import sys, xml.dom.minidom as x
@@ -65,7 +66,7 @@ print(len(x.parse(sys.argv[1]).getElementsByTagName("text")))' "$RESULTS/chart.s
 
 @test "bench: wrong words are refused" {
 	for wrong in ROUNDS=0 ROUNDS=x CASES=huge HANDLERS=apport; do
-		run env "$wrong" "$TOP/tests/bench/run" "$BUILD" "$BATS_TEST_TMPDIR/none"
+		run env "$wrong" "$TOP/tests/bench/bench" "$BUILD" "$BATS_TEST_TMPDIR/none"
 		is "status of $wrong" "$status" 1
 		[[ $output == *"${wrong%=*}"* ]]
 	done
@@ -74,9 +75,10 @@ print(len(x.parse(sys.argv[1]).getElementsByTagName("text")))' "$RESULTS/chart.s
 
 @test "bench: nothing is left behind, even by one that was killed" {
 	wait_until 10 nothing_left
-	env CASES=tiny "$TOP/tests/bench/run" "$BUILD" "$BATS_TEST_TMPDIR/killed" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	env CASES=tiny "$TOP/tests/bench/bench" "$BUILD" "$BATS_TEST_TMPDIR/killed" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 	bench=$!
 	wait_until 700 grep -qs . "$BATS_TEST_TMPDIR/killed/runs.tsv" || { cat "$BATS_TEST_TMPDIR/out" && return 1; }
+	run ! nothing_left
 	kill -KILL "$bench"
 	wait_until 30 nothing_left
 }
