@@ -99,7 +99,7 @@ int housekeeping_run(const struct store *store, const struct quota_limits *limit
 	cleanup_fd int fd = openat(store->dir_fd, LOCK_NAME,
 				   O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	struct request served, newest;
-	int run_error;
+	int run_error = 0;
 
 	*ret_result = (struct housekeeping_result){ .recover.mend = mend };
 	if (fd < 0)

@@ -123,6 +123,13 @@ static void count_freed(struct quota *q, struct entry *e, uint64_t bytes)
 	q->result->freed_bytes += bytes;
 }
 
+/* The file's blocks are in use until *ret_fd is closed, if there is such a file. */
+static int unlink_held(int dirfd, const char *name, int *ret_fd)
+{
+	*ret_fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 static int remove_core(const struct store *store, const char *id, const char *why)
 {
 	cleanup_crash struct crash crash;
@@ -146,12 +153,8 @@ static int remove_core(const struct store *store, const char *id, const char *wh
 	}
 	if (r < 0 && !damaged)
 		return r;
-	raw = openat(dirfd, CRASH_CORE_RAW_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	zst = openat(dirfd, CRASH_CORE_ZST_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if ((unlinkat(dirfd, CRASH_CORE_RAW_NAME, 0) < 0 && errno != ENOENT) ||
-	    (unlinkat(dirfd, CRASH_CORE_ZST_NAME, 0) < 0 && errno != ENOENT))
-		return -errno;
-	return 0;
+	r = unlink_held(dirfd, CRASH_CORE_RAW_NAME, &raw);
+	return r < 0 ? r : unlink_held(dirfd, CRASH_CORE_ZST_NAME, &zst);
 }
 
 static bool evict_core(struct quota *q, struct entry *e, const char *why)
@@ -293,6 +296,12 @@ static int by_container(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
+static void sort_cores(const struct quota *q, int (*order)(const void *, const void *))
+{
+	/* They are pointers. */
+	qsort(q->cores, q->core_count, sizeof(struct entry *), order);
+}
+
 /* Puts the crashes that have a core into q->cores, with their keys. */
 static void load_cores(struct quota *q)
 {
@@ -315,7 +324,7 @@ static void limit_groups(struct quota *q, bool by_signature, uint32_t max)
 	const char *why = by_signature ? "max_per_signature" : "max_per_container";
 	size_t kept = 0, end;
 
-	qsort(q->cores, q->core_count, sizeof(*q->cores), by_signature ? by_keys : by_container);
+	sort_cores(q, by_signature ? by_keys : by_container);
 	for (size_t first = 0; first < q->core_count; first = end) {
 		for (end = first; end < q->core_count; end++)
 			if (!is_same_group(q->cores[first], q->cores[end], by_signature))
@@ -416,7 +425,7 @@ static int limit_bytes(struct quota *q)
 
 	if (!groups || !containers)
 		return -ENOMEM;
-	qsort(q->cores, q->core_count, sizeof(*q->cores), by_keys);
+	sort_cores(q, by_keys);
 	size_t count = make_groups(q, groups, containers);
 
 	while ((why = find_excess(q)) && count > 0) {

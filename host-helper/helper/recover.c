@@ -359,7 +359,7 @@ int recover_tidy(const struct store *store, const char *id)
 {
 	cleanup_crash struct crash crash;
 	cleanup_fd int dirfd = -1;
-	struct crash_files files;
+	struct crash_files files = { 0 };
 
 	crash_init(&crash);
 	int r = store_open_exclusive(store, id, STORE_PUBLISHED, &dirfd);
