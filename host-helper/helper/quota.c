@@ -298,7 +298,6 @@ static int by_container(const void *a, const void *b)
 
 static void sort_cores(const struct quota *q, int (*order)(const void *, const void *))
 {
-	/* They are pointers. */
 	qsort(q->cores, q->core_count, sizeof(struct entry *), order);
 }
 
