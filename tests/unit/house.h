@@ -76,11 +76,9 @@ static inline void house_kill(pid_t pid)
 	assert_true(WIFSIGNALED(status));
 }
 
-/*
- * Runs fn in a child and kills it before its n-th system call: between two of those there is
- * nothing that could be left half done.  False: it ended before.
- */
-static inline bool house_killed_at(void (*fn)(void), unsigned n)
+/* Runs fn in a child up to its n-th system call, which it has not made yet.  False: it ended
+ * before. */
+static inline bool house_stopped_at(void (*fn)(void), unsigned n, pid_t *ret_pid)
 {
 	int status;
 	pid_t pid = house_fork();
@@ -102,7 +100,34 @@ static inline bool house_killed_at(void (*fn)(void), unsigned n)
 			return false;
 		}
 	}
-	house_kill(pid);
+	*ret_pid = pid;
+	return true;
+}
+
+/* Kills fn before its n-th system call: between two of those there is nothing that could be left
+ * half done.  False: it ended before. */
+static inline bool house_killed_at(void (*fn)(void), unsigned n)
+{
+	pid_t pid;
+	bool stopped = house_stopped_at(fn, n, &pid);
+
+	if (stopped)
+		house_kill(pid);
+	return stopped;
+}
+
+/* Does all of `meanwhile` before fn's n-th system call.  False: fn ended before. */
+static inline bool house_interrupted_at(void (*fn)(void), unsigned n, void (*meanwhile)(void))
+{
+	int status;
+	pid_t pid;
+
+	if (!house_stopped_at(fn, n, &pid))
+		return false;
+	meanwhile();
+	assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 	return true;
 }
 

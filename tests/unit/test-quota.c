@@ -476,6 +476,18 @@ static void read_one(const char *id, unsigned *whole, unsigned *gone)
 	(*whole)++;
 }
 
+static unsigned to_read;
+
+/* In a child: whoever finds half a crash does not exit with 0. */
+static void read_strictly(void)
+{
+	unsigned whole = 0, gone = 0;
+	char id[CRASH_ID_SIZE];
+
+	house_id(to_read, id);
+	read_one(id, &whole, &gone);
+}
+
 static void add_readable(unsigned n)
 {
 	cleanup_crash struct crash crash;
@@ -493,6 +505,26 @@ static void add_readable(unsigned n)
 	    store_write_record(&house_store, dirfd, &crash) < 0 ||
 	    store_publish(&house_store, crash.id) < 0)
 		_exit(1);
+}
+
+/* The whole quota between any two steps of a reader: of a crash that is removed, and of one that
+ * loses its core. */
+static void test_the_quota_between_two_steps(void **state)
+{
+	unsigned points = 0;
+
+	for (to_read = 0; to_read < 2; to_read++) {
+		bool stopped = true;
+
+		for (unsigned n = 0; stopped; n++, points++) {
+			for (unsigned i = 0; i < 4; i++)
+				add_readable(i);
+			stopped = house_interrupted_at(read_strictly, n, enforce_strictly);
+			assert_int_equal(house_teardown(state) | house_setup(state), 0);
+		}
+	}
+	print_message("interrupted at %u points\n", points);
+	assert_true(points > 40);
 }
 
 static void test_readers_and_the_quota(void **state)
@@ -544,6 +576,7 @@ int main(void)
 		TEST(test_in_use_is_passed_by),
 		TEST(test_damaged_records),
 		TEST(test_killed_anywhere),
+		TEST(test_the_quota_between_two_steps),
 		TEST(test_readers_and_the_quota),
 	};
 
