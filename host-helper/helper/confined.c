@@ -94,7 +94,7 @@ void confined_end(struct confined *p)
 	fd_close(&p->done_fd);
 	if (p->pid <= 0)
 		return;
-	(void)kill(p->pid, SIGKILL);
+	(void)kill(p->pid, SIGKILL); /* what has ended before keeps its status */
 	while (waitpid(p->pid, &p->status, WNOHANG) == 0 && clock_monotonic_us() < give_up_us)
 		usleep(END_PAUSE_US);
 	p->pid = 0;
@@ -113,7 +113,10 @@ const char *confined_death(const struct confined *p, char *buf, size_t size)
 	return buf;
 }
 
-/* Does a job, for however long it takes. 0; -ECHILD: the process ended before; -errno. */
+/*
+ * Does a job, for however long it takes. 0; -EINTR: somebody killed the process; -ECHILD: it died of
+ * what it did; -errno.
+ */
 int confined_run(struct capture_job *job, confined_tick_fn tick, void *tick_context)
 {
 	struct confined process;
@@ -123,5 +126,7 @@ int confined_run(struct capture_job *job, confined_tick_fn tick, void *tick_cont
 		return r;
 	r = confined_wait(&process, job->report, UINT64_MAX, tick, tick_context);
 	confined_end(&process);
+	if (r == -ECHILD && WIFSIGNALED(process.status) && WTERMSIG(process.status) == SIGKILL)
+		return -EINTR;
 	return r < 0 ? r : job->report->error;
 }

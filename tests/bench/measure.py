@@ -11,6 +11,7 @@
 # else runs. See: Documentation/accounting/taskstats.rst
 import argparse
 import json
+import mmap
 import os
 import pathlib
 import signal
@@ -182,18 +183,34 @@ def crash_many(arguments):
     return (time.monotonic_ns() - start) // 1000, cpu_ns // 1000
 
 
+def touch(mib):
+    """Takes so much memory and gives it back, and ends the writing of what was before.
+
+    A virtual machine may have given free memory back to its host (free page reporting), and then whoever takes a page
+    waits for the host, seconds for a GiB: that would be measured, and by chance for one handler or another.
+    """
+    os.sync()
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        free_mib = int(dict(line.split(":") for line in lines)["MemFree"].split()[0]) >> 10
+    if mib:
+        populate = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x8000  # MAP_POPULATE
+        mmap.mmap(-1, min(mib, free_mib // 2) << 20, flags=populate).close()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--programs", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--reaper", required=True)
     parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--touch", type=int, default=0)
     parser.add_argument("case")
     parser.add_argument("round", type=int)
     parser.add_argument("handler")
     parser.add_argument("victim", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     out = pathlib.Path(arguments.out)
+    touch(arguments.touch)
     exits = Exits()
     reap_us, victim_cpu_us = (crash_many if arguments.count > 1 else crash_one)(arguments)
     reaped = time.monotonic_ns()
