@@ -162,40 +162,43 @@ static void take_digests(struct crash *crash, const struct capture_report *repor
 	crash->core_sha256[DIGEST_HEX_SIZE - 1] = crash->stored_sha256[DIGEST_HEX_SIZE - 1] = '\0';
 }
 
+/* For a job after the capture: without the descriptors of that. */
+static void new_job(struct capture *c, enum capture_job_kind kind, uint64_t digest_max)
+{
+	capture_close_files(&c->job);
+	capture_job_init(&c->job);
+	c->job.kind = kind;
+	c->job.threads = capture_threads();
+	c->job.digest_max = digest_max;
+}
+
 /*
  * Makes core.zst of core, for the same readers, and says so in the record, with its digests; the
  * caller writes the record and then removes core.  0: nothing to do, too; -errno: core stays.
  */
-int capture_compress(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
-		     void *tick_context)
+int capture_compress(struct capture *c, int dirfd, struct crash *crash, uint64_t digest_max,
+		     confined_tick_fn tick, void *tick_context)
 {
-	struct capture_job job;
+	struct capture_job *job = &c->job;
+	struct stat st;
 
 	if (!crash->core_file || strcmp(crash->core_file, CRASH_CORE_RAW_NAME) != 0)
 		return 0;
-	int r = capture_share(&job);
-	if (r < 0)
-		return r;
-	job.kind = CAPTURE_JOB_COMPRESS;
-	job.threads = capture_threads();
-	job.digest_max = digest_max;
-	job.core_fd = open_stored(dirfd, CRASH_CORE_RAW_NAME, O_RDONLY);
-	job.zst_fd = open_stored(dirfd, COMPRESS_NAME, O_RDWR | O_CREAT | O_EXCL);
-	r = job.core_fd < 0 ? job.core_fd : job.zst_fd < 0 ? job.zst_fd : 0;
+	new_job(c, CAPTURE_JOB_COMPRESS, digest_max);
+	job->core_fd = open_stored(dirfd, CRASH_CORE_RAW_NAME, O_RDONLY);
+	job->zst_fd = open_stored(dirfd, COMPRESS_NAME, O_RDWR | O_CREAT | O_EXCL);
+	int r = job->core_fd < 0 ? job->core_fd : job->zst_fd < 0 ? job->zst_fd : 0;
 	if (r == 0)
-		r = confined_run(&job, tick, tick_context);
+		r = confined_run(&c->process, &c->shared, job, tick, tick_context);
 	if (r == 0)
-		r = put_in_place(dirfd, &job);
+		r = put_in_place(dirfd, job);
 	if (r == 0) {
-		struct stat st;
-
-		crash->stored_size = fstat(job.zst_fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-		take_digests(crash, job.report);
+		crash->stored_size = fstat(job->zst_fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+		take_digests(crash, c->shared.report);
 		r = crash_set_string(&crash->core_file, CRASH_CORE_ZST_NAME);
-	} else if (job.zst_fd >= 0) {
+	} else if (job->zst_fd >= 0) {
 		(void)unlinkat(dirfd, COMPRESS_NAME, 0);
 	}
-	capture_unshare(&job);
 	return r;
 }
 
@@ -203,35 +206,38 @@ int capture_compress(int dirfd, struct crash *crash, uint64_t digest_max, confin
  * SHA-256 of what is stored, and of what it unpacks to, into the record, if they can be had and are
  * not there.
  */
-void capture_digests(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
-		     void *tick_context)
+void capture_digests(struct capture *c, int dirfd, struct crash *crash, uint64_t digest_max,
+		     confined_tick_fn tick, void *tick_context)
 {
-	struct capture_job job;
-
-	if (!crash->core_file || crash->stored_sha256[0] || capture_share(&job) < 0)
+	if (!crash->core_file || crash->stored_sha256[0])
 		return;
+	new_job(c, CAPTURE_JOB_DIGEST, digest_max);
 	bool raw = strcmp(crash->core_file, CRASH_CORE_RAW_NAME) == 0;
-	int *fd = raw ? &job.core_fd : &job.zst_fd;
-	job.kind = CAPTURE_JOB_DIGEST;
-	job.digest_max = digest_max;
+	int *fd = raw ? &c->job.core_fd : &c->job.zst_fd;
 	*fd = open_stored(dirfd, crash->core_file, O_RDONLY);
-	if (*fd >= 0 && confined_run(&job, tick, tick_context) == 0)
-		take_digests(crash, job.report);
-	capture_unshare(&job);
+	if (*fd >= 0 && confined_run(&c->process, &c->shared, &c->job, tick, tick_context) == 0)
+		take_digests(crash, c->shared.report);
 }
 
-/* Ends a core.zst whose writer was stopped, with what of it is whole. 0 or -errno. */
+/*
+ * Ends a core.zst whose writer was stopped, with what of it is whole.  0; -EINTR: not now; or
+ * -errno.
+ */
 int capture_mend(int dirfd, int fd)
 {
+	struct confined process = { .socket = -1 };
+	struct capture_shared shared;
 	struct capture_job job;
-	int r = capture_share(&job);
+	int r = capture_share(&shared);
 
 	(void)dirfd;
 	if (r < 0)
 		return r;
+	capture_job_init(&job);
 	job.kind = CAPTURE_JOB_MEND;
-	job.zst_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	r = job.zst_fd < 0 ? -errno : confined_run(&job, NULL, NULL);
-	capture_unshare(&job);
+	job.zst_fd = fd;
+	r = confined_run(&process, &shared, &job, NULL, NULL);
+	confined_end(&process);
+	capture_unshare(&shared);
 	return r;
 }

@@ -9,11 +9,18 @@
 #include <stdint.h>
 
 #include "capture-report.h"
+#include "memory-map.h"
 
 /* What comes before the memory: notes, about 4 KiB for each of the victim's threads. */
 #define CAPTURE_HEAD_BYTES_MAX (64U << 20)
 
+/* Frames of a small core; more than that costs more than it brings. */
+#define CAPTURE_BUFFER_BYTES (256U << 10)
+
+#define CAPTURE_JOB_FDS 6
+
 enum capture_job_kind {
+	CAPTURE_JOB_LOOK,     /* only headers and notes; another job follows */
 	CAPTURE_JOB_SPOOL,    /* memory -> core */
 	CAPTURE_JOB_FRAMES,   /* memory -> core.zst */
 	CAPTURE_JOB_PIPE,     /* what is taken already, and the rest of the pipe -> core.zst */
@@ -35,10 +42,25 @@ struct capture_job {
 	uint64_t digest_max;
 	bool verify;
 
-	/* shared with the helper */
-	struct capture_report *report;
-	char *head; /* CAPTURE_HEAD_BYTES_MAX: what was taken off the pipe before the memory */
-	uint64_t head_len; /* CAPTURE_JOB_PIPE: so much of it is there */
+	uint64_t head_len;	    /* CAPTURE_JOB_PIPE: so much of the head is there */
+	bool sent[CAPTURE_JOB_FDS]; /* descriptors, in their order above, that the process has */
 };
 
-void capture_job_run(struct capture_job *job);
+/* What the helper and its confined processes share. */
+struct capture_shared {
+	struct capture_report *report; /* NULL: there is no memory for it */
+	char *head; /* CAPTURE_HEAD_BYTES_MAX: what was taken off the pipe before the memory */
+};
+
+/* In the confined process. */
+struct capture_work {
+	struct capture_job job;
+	struct capture_shared shared;
+	bool has_looked;
+	int look_error;
+	char *buffer; /* CAPTURE_BUFFER_BYTES, or NULL */
+	struct memory_map map;
+};
+
+void capture_job_init(struct capture_job *job);
+bool capture_job_run(struct capture_work *work);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -25,9 +26,9 @@
 
 /* A spool of this size is no question of memory. */
 #define SPOOL_ALWAYS_BYTES (64ULL << 20)
-/* Below, a second thread costs more than it brings, and so does a large buffer. */
-#define SMALL_BYTES	  (8ULL << 20)
-#define SMALL_FRAME_BYTES (256U << 10)
+/* Below, a second thread costs more than it brings; and so does a large buffer. */
+#define ONE_THREAD_BYTES (512ULL << 10)
+#define SMALL_BYTES	 (8ULL << 20)
 /* Large pieces, aligned in the file: the page cache takes large folios then. */
 #define FRAME_BYTES FRAME_BYTES_MAX
 /* A process that does not keep to its deadline waits in the kernel. */
@@ -43,43 +44,36 @@ unsigned capture_threads(void)
 	return count > PUMP_THREADS_MAX ? PUMP_THREADS_MAX : count < 1 ? 1 : (unsigned)count;
 }
 
-/* Makes a job without descriptors, and the memory that its process shares with us. 0 or -errno. */
-int capture_share(struct capture_job *job)
+/* Makes the memory that confined processes share with us. 0 or -errno. */
+int capture_share(struct capture_shared *ret)
 {
-	*job = (struct capture_job){ .pipe_fd = -1,
-				     .mem_fd = -1,
-				     .pagemap_fd = -1,
-				     .maps_fd = -1,
-				     .core_fd = -1,
-				     .zst_fd = -1,
-				     .threads = 1,
-				     .deadline_us = UINT64_MAX,
-				     .max_bytes = UINT64_MAX,
-				     .max_offset = UINT64_MAX,
-				     .max_stored = UINT64_MAX };
 	char *shared =
 		mmap(NULL, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX,
 		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (shared == MAP_FAILED)
 		return -errno;
-	job->report = (struct capture_report *)(void *)shared;
-	job->head = shared + sizeof(struct capture_report);
+	ret->report = (struct capture_report *)(void *)shared;
+	ret->head = shared + sizeof(struct capture_report);
 	return 0;
 }
 
-/* Frees that memory, and closes the job's descriptors but the pipe. */
-void capture_unshare(struct capture_job *job)
+/* Frees it. */
+void capture_unshare(struct capture_shared *shared)
+{
+	if (shared->report)
+		munmap(shared->report, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX);
+	*shared = (struct capture_shared){ NULL, NULL };
+}
+
+/* Closes a job's descriptors, but for the pipe. */
+void capture_close_files(struct capture_job *job)
 {
 	fd_close(&job->mem_fd);
 	fd_close(&job->pagemap_fd);
 	fd_close(&job->maps_fd);
 	fd_close(&job->core_fd);
 	fd_close(&job->zst_fd);
-	if (job->report)
-		munmap(job->report, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX);
-	job->report = NULL;
-	job->head = NULL;
 }
 
 static int create_file(int dirfd, const char *name)
@@ -109,17 +103,58 @@ static int open_memory(struct capture_job *job, int procfd)
 {
 	static const int flags = O_RDONLY | O_CLOEXEC;
 
-	if (procfd < 0 || (job->mem_fd = openat(procfd, "mem", flags)) < 0 ||
+	if ((job->mem_fd = openat(procfd, "mem", flags)) < 0 ||
 	    (job->pagemap_fd = openat(procfd, "pagemap", flags)) < 0 ||
 	    (job->maps_fd = openat(procfd, "maps", flags)) < 0)
-		return procfd < 0 ? -ENOENT : -errno;
+		return -errno;
 	return 0;
+}
+
+static void start_process(struct capture *c)
+{
+	memset(c->job.sent, 0, sizeof(c->job.sent));
+	(void)confined_start(&c->shared, &c->process);
+}
+
+static void send_job(struct capture *c)
+{
+	if (c->process.pid > 0 && confined_send(&c->process, &c->shared, &c->job) < 0)
+		confined_end(&c->process);
+}
+
+/* As early as possible: starts the process, which takes some time to be confined. */
+void capture_init(struct capture *c)
+{
+	*c = (struct capture){ .process = { .socket = -1 } };
+	capture_job_init(&c->job);
+	if (capture_share(&c->shared) == 0)
+		start_process(c);
+}
+
+/*
+ * Lets the process look at headers and notes already, while it is not decided yet what becomes of
+ * the core.  procfd: /proc/TGID/task/TID, or -1: the core is to be taken from the pipe only.
+ */
+void capture_look(struct capture *c, int pipe_fd, int procfd, uint64_t deadline_us)
+{
+	c->deadline_us = deadline_us;
+	c->job.pipe_fd = pipe_fd;
+	c->job.deadline_us = deadline_us;
+	if (procfd < 0)
+		return;
+	if (open_memory(&c->job, procfd) < 0) {
+		capture_close_files(&c->job);
+		return;
+	}
+	c->job.kind = CAPTURE_JOB_LOOK;
+	send_job(c);
+	c->job.sent[0] = c->job.sent[1] = c->job.sent[2] = c->job.sent[3] = true;
 }
 
 static void use_memory(struct capture *c)
 {
 	struct capture_job *job = &c->job;
-	bool small = c->request->resident_bytes < SMALL_BYTES;
+	uint64_t resident = c->request->resident_bytes;
 
 	if (fits_spool(c->request)) {
 		job->kind = CAPTURE_JOB_SPOOL;
@@ -128,8 +163,8 @@ static void use_memory(struct capture *c)
 		job->kind = CAPTURE_JOB_FRAMES;
 		job->zst_fd = create_file(c->request->dirfd, CRASH_CORE_ZST_NAME);
 	}
-	job->threads = small ? 1 : capture_threads();
-	job->frame_bytes = small ? SMALL_FRAME_BYTES : FRAME_BYTES;
+	job->threads = resident < ONE_THREAD_BYTES ? 1 : capture_threads();
+	job->frame_bytes = resident < SMALL_BYTES ? CAPTURE_BUFFER_BYTES : FRAME_BYTES;
 }
 
 static void use_pipe(struct capture *c)
@@ -146,16 +181,11 @@ static void use_pipe(struct capture *c)
 	else
 		(void)!ftruncate(job->zst_fd, 0);
 	job->kind = CAPTURE_JOB_PIPE;
-	job->head_len = atomic_load(&job->report->taken);
+	job->head_len = atomic_load(&c->shared.report->taken);
 	if (job->head_len > CAPTURE_HEAD_BYTES_MAX)
 		job->head_len = CAPTURE_HEAD_BYTES_MAX;
 	job->threads = capture_threads();
 	(void)fcntl(job->pipe_fd, F_SETPIPE_SZ, PIPE_BYTES);
-}
-
-static void start_job(struct capture *c)
-{
-	c->started = confined_start(&c->job, &c->process) == 0;
 }
 
 /*
@@ -164,22 +194,18 @@ static void start_job(struct capture *c)
  */
 void capture_start(struct capture *c, const struct capture_request *request)
 {
-	*c = (struct capture){ .request = request,
-			       .deadline_us = clock_monotonic_us() + request->max_block_ms * 1000,
-			       .process = { .done_fd = -1 } };
-	if (capture_share(&c->job) < 0)
+	c->request = request;
+	if (!c->shared.report)
 		return;
-	c->job.pipe_fd = request->pipe_fd;
-	c->job.deadline_us = c->deadline_us;
 	c->job.max_bytes = request->max_bytes;
 	c->job.max_offset = request->max_offset;
 	c->job.max_stored = request->max_disk;
 	c->job.verify = request->verify;
-	if (open_memory(&c->job, request->procfd) == 0)
+	if (c->job.mem_fd >= 0)
 		use_memory(c);
 	else
 		use_pipe(c);
-	start_job(c);
+	send_job(c);
 }
 
 /* Waits for the process. 0: it did its job, -ECHILD: it ended before, -ETIME, or -errno. */
@@ -187,17 +213,16 @@ static int wait_job(struct capture *c, char note[CAPTURE_NOTE_SIZE])
 {
 	const char *what = c->job.kind == CAPTURE_JOB_PIPE ? "pipe" : "memory";
 	char death[CAPTURE_NOTE_SIZE / 2];
-	int r = c->started ? confined_wait(&c->process, c->job.report, c->deadline_us + GRACE_US,
-					   NULL, NULL)
-			   : -ECHILD;
+	int r = c->process.pid > 0 ? confined_wait(&c->process, c->shared.report,
+						   c->deadline_us + GRACE_US, NULL, NULL)
+				   : -ECHILD;
 
 	if (r == 0) {
-		enum capture_end end = c->job.report->end;
+		enum capture_end end = c->shared.report->end;
 
-		r = end == CAPTURE_ERROR || end == CAPTURE_DISK_FULL ? c->job.report->error : 0;
-	} else if (c->started) {
+		r = end == CAPTURE_ERROR || end == CAPTURE_DISK_FULL ? c->shared.report->error : 0;
+	} else {
 		confined_end(&c->process);
-		c->started = false;
 	}
 	if (r == -ECHILD)
 		snprintf(note, CAPTURE_NOTE_SIZE, "%s: %s", what,
@@ -236,7 +261,7 @@ static int drain(struct capture *c, char *buf, struct capture_report *report)
  */
 static int drain_pipe(struct capture *c, struct capture_result *result)
 {
-	struct capture_report *report = c->job.report;
+	struct capture_report *report = c->shared.report;
 	size_t head = (size_t)c->job.head_len;
 	char *buf =
 		mmap(NULL, FRAME_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -248,7 +273,7 @@ static int drain_pipe(struct capture *c, struct capture_result *result)
 		return c->job.core_fd < 0 ? c->job.core_fd : -ENOMEM;
 	result->file = CRASH_CORE_RAW_NAME;
 	result->lost = result->lost || report->taken > head;
-	int r = pwrite(c->job.core_fd, c->job.head, head, 0) == (ssize_t)head ? 0 : -ENOSPC;
+	int r = pwrite(c->job.core_fd, c->shared.head, head, 0) == (ssize_t)head ? 0 : -ENOSPC;
 	if (r == 0)
 		r = drain(c, buf, report);
 	munmap(buf, FRAME_BYTES);
@@ -258,7 +283,7 @@ static int drain_pipe(struct capture *c, struct capture_result *result)
 /* Takes over what the confined process reported, as far as it can be true. */
 static void take_report(const struct capture *c, struct capture_result *result)
 {
-	struct capture_report report = *c->job.report;
+	struct capture_report report = *c->shared.report;
 	struct stat st;
 	bool raw = c->job.kind == CAPTURE_JOB_SPOOL || c->job.kind == CAPTURE_JOB_CHECK;
 	int fd = raw ? c->job.core_fd : c->job.zst_fd;
@@ -312,7 +337,7 @@ static bool wants_pipe(const struct capture *c, int error)
  */
 void capture_finish(struct capture *c, struct capture_result *ret_result)
 {
-	struct capture_report *report = c->job.report;
+	struct capture_report *report = c->shared.report;
 
 	*ret_result = (struct capture_result){ .end = CAPTURE_ERROR, .error = -ENOMEM };
 	if (!report)
@@ -321,14 +346,17 @@ void capture_finish(struct capture *c, struct capture_result *ret_result)
 	if (wants_pipe(c, r)) {
 		/* What was lost between pipe and report cannot be had again. */
 		ret_result->lost = atomic_load(&report->taking);
+		confined_end(&c->process);
 		use_pipe(c);
-		start_job(c);
+		start_process(c);
+		send_job(c);
 		r = wait_job(c, ret_result->note);
 	}
 	if (r == -ECHILD) {
 		/* Once more: it may not have been its own fault. */
 		ret_result->lost = ret_result->lost || atomic_load(&report->taking);
-		start_job(c);
+		start_process(c);
+		send_job(c);
 		r = wait_job(c, ret_result->note);
 	}
 	if (r == -ECHILD || (r < 0 && r != -ETIME && r != -ENOSPC && report->raw_size == 0)) {
@@ -354,20 +382,28 @@ void capture_check(struct capture *c, struct capture_result *result)
 {
 	enum capture_job_kind kind = c->job.kind;
 
-	if (!c->job.report || !result->file ||
+	if (!c->shared.report || !result->file ||
 	    (kind != CAPTURE_JOB_CHECK && kind != CAPTURE_JOB_MEND))
 		return;
 	/* The pipe is not its business, and may be another file by now. */
 	c->job.pipe_fd = -1;
-	(void)confined_run(&c->job, NULL, NULL);
+	memset(c->job.sent, 0, sizeof(c->job.sent));
+	confined_end(&c->process);
+	(void)confined_run(&c->process, &c->shared, &c->job, NULL, NULL);
 	take_report(c, result);
 }
 
-/* Frees all. */
+/* Others first, from now on. */
+void capture_renice(const struct capture *c, int nice)
+{
+	if (c->process.pid > 0)
+		(void)setpriority(PRIO_PROCESS, (id_t)c->process.pid, nice);
+}
+
+/* Ends the process if there is one, and frees all. */
 void capture_end(struct capture *c)
 {
-	if (c->started)
-		confined_end(&c->process);
-	if (c->job.report)
-		capture_unshare(&c->job);
+	confined_end(&c->process);
+	capture_close_files(&c->job);
+	capture_unshare(&c->shared);
 }

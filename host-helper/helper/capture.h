@@ -2,7 +2,8 @@
 /*
  * The core, out of the victim's memory or the kernel's pipe, into a file of the store.
  *
- * In the victim's time: start, finish.  After its release: check, compress, digests.
+ * In the victim's time: init, look, start, finish.  After its release: check, describe, compress,
+ * digests, end.
  */
 #pragma once
 
@@ -23,7 +24,6 @@ struct capture_request {
 	uint64_t resident_bytes; /* about as much has to be copied */
 	bool may_spool;		 /* there is disk for it as it is */
 	uint64_t spool_max;	 /* more than this is compressed at once */
-	uint64_t max_block_ms;
 	/* UINT64_MAX: no limit */
 	uint64_t max_bytes;  /* of memory that may be captured */
 	uint64_t max_offset; /* the core is cut here */
@@ -36,9 +36,9 @@ struct capture_request {
 /* A capture that is under way. */
 struct capture {
 	const struct capture_request *request;
+	struct capture_shared shared;
 	struct capture_job job;
-	struct confined process;
-	bool started;
+	struct confined process; /* pid 0: there is none */
 	uint64_t deadline_us;
 };
 
@@ -55,6 +55,8 @@ struct capture_result {
 	uint64_t differs_at, fault_address;
 };
 
+void capture_init(struct capture *capture);
+void capture_look(struct capture *capture, int pipe_fd, int procfd, uint64_t deadline_us);
 void capture_start(struct capture *capture, const struct capture_request *request);
 void capture_finish(struct capture *capture, struct capture_result *ret_result);
 void capture_check(struct capture *capture, struct capture_result *result);
@@ -63,10 +65,12 @@ enum counter capture_describe(const struct capture_request *request,
 			      const struct capture_result *result, struct crash *crash);
 
 int capture_mend(int dirfd, int fd);
-int capture_compress(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
-		     void *tick_context);
-void capture_digests(int dirfd, struct crash *crash, uint64_t digest_max, confined_tick_fn tick,
-		     void *tick_context);
+int capture_compress(struct capture *capture, int dirfd, struct crash *crash, uint64_t digest_max,
+		     confined_tick_fn tick, void *tick_context);
+void capture_digests(struct capture *capture, int dirfd, struct crash *crash, uint64_t digest_max,
+		     confined_tick_fn tick, void *tick_context);
+void capture_renice(const struct capture *capture, int nice);
 unsigned capture_threads(void);
-int capture_share(struct capture_job *job);
-void capture_unshare(struct capture_job *job);
+int capture_share(struct capture_shared *ret_shared);
+void capture_unshare(struct capture_shared *shared);
+void capture_close_files(struct capture_job *job);

@@ -6,11 +6,11 @@
 #include "confined.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -19,67 +19,160 @@
 #include "fd.h"
 #include "sandbox.h"
 
-#define TICK_MS	     100
-#define END_LIMIT_US (5U * 1000000) /* a process that waits in the kernel is left behind then */
-#define END_PAUSE_US 1000
+#define TICK_MS		 100
+#define END_LIMIT_US	 (5U * 1000000) /* a process that waits in the kernel is left behind then */
+#define END_PAUSE_MIN_US 50
+#define END_PAUSE_MAX_US 2000
 
-static _Noreturn void run_child(struct capture_job *job, pid_t parent, int done_fd)
+/* A job as it is sent: of its descriptors those that come with it, in this order. */
+struct message {
+	struct capture_job job;
+	bool comes[CAPTURE_JOB_FDS];
+};
+
+static int *fd_of(struct capture_job *job, size_t i)
 {
-	int *const all[] = { &job->pipe_fd, &job->mem_fd,  &job->pagemap_fd,
-			     &job->maps_fd, &job->core_fd, &job->zst_fd };
-	int *fds[SANDBOX_FDS_MAX] = { &done_fd };
-	size_t count = 1;
+	int *const fds[CAPTURE_JOB_FDS] = { &job->pipe_fd, &job->mem_fd,  &job->pagemap_fd,
+					    &job->maps_fd, &job->core_fd, &job->zst_fd };
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (*all[i] >= 0)
-			fds[count++] = all[i];
-	if (sandbox_enter(fds, count, parent) < 0)
+	return fds[i];
+}
+
+/* --- in the process --- */
+
+/* Takes the next job; descriptors of earlier ones stay. False: there is none any more. */
+static bool receive_job(int socket, struct capture_job *job)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(CAPTURE_JOB_FDS * sizeof(int))];
+	} control;
+	struct message message;
+	struct iovec iov = { &message, sizeof(message) };
+	struct msghdr header = { .msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control) };
+	ssize_t n;
+
+	do {
+		n = recvmsg(socket, &header, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n != sizeof(message))
+		return false;
+	const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+	size_t next = 0;
+	for (size_t i = 0; i < CAPTURE_JOB_FDS; i++) {
+		int *fd = fd_of(&message.job, i);
+
+		*fd = *fd_of(job, i);
+		if (message.comes[i] && rights)
+			memcpy(fd, CMSG_DATA(rights) + sizeof(int) * next++, sizeof(int));
+	}
+	*job = message.job;
+	return true;
+}
+
+static _Noreturn void run_child(const struct capture_shared *shared, pid_t parent, int socket)
+{
+	struct capture_work work = { .shared = *shared };
+
+	capture_job_init(&work.job);
+	if (sandbox_enter(&socket, parent) < 0)
 		_exit(EX_OSERR);
-	capture_job_run(job);
-	/* Each copy of the pipe holds the victim. */
-	fd_close(&job->pipe_fd);
-	(void)!write(done_fd, "", 1);
+	while (receive_job(socket, &work.job)) {
+		if (!capture_job_run(&work))
+			continue;
+		/* Each copy of the pipe holds the victim. */
+		fd_close(&work.job.pipe_fd);
+		(void)!write(socket, "", 1);
+		/* Ending takes time that the victim's end is waiting for: that is left to the
+		   helper, who may also have another job. */
+	}
 	_exit(EX_OK);
 }
 
-/*
- * Starts a process for the job.  0, and it is to be ended with confined_end(); or -errno.
- */
-int confined_start(struct capture_job *job, struct confined *ret_process)
-{
-	int fds[2];
+/* --- in the helper --- */
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+/*
+ * Starts a process, without a job yet.  0, and it is to be ended with confined_end(); or -errno.
+ */
+int confined_start(const struct capture_shared *shared, struct confined *ret_process)
+{
+	int sockets[2];
+
+	*ret_process = (struct confined){ .socket = -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
-	atomic_store(&job->report->done, false);
 	pid_t self = getpid(), pid = fork();
 	if (pid == 0)
-		run_child(job, self, fds[1]);
+		run_child(shared, self, sockets[1]);
 	int error = pid < 0 ? -errno : 0;
-	close(fds[1]);
+	close(sockets[1]);
 	if (error < 0) {
-		close(fds[0]);
+		close(sockets[0]);
 		return error;
 	}
-	*ret_process = (struct confined){ .pid = pid, .done_fd = fds[0] };
+	*ret_process = (struct confined){ .pid = pid, .socket = sockets[0] };
 	return 0;
+}
+
+/*
+ * Sends it a job, with the descriptors that it has not got yet (job->sent), to be waited for with
+ * confined_wait().  0 or -errno.
+ */
+int confined_send(const struct confined *p, const struct capture_shared *shared,
+		  const struct capture_job *job)
+{
+	struct message message = { .job = *job };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(CAPTURE_JOB_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { &message, sizeof(message) };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[CAPTURE_JOB_FDS];
+	size_t count = 0;
+
+	for (size_t i = 0; i < CAPTURE_JOB_FDS; i++) {
+		int fd = *fd_of(&message.job, i);
+
+		message.comes[i] = fd >= 0 && !job->sent[i];
+		if (message.comes[i])
+			fds[count++] = fd;
+	}
+	if (count > 0) {
+		memset(&control, 0, sizeof(control));
+		header.msg_control = &control;
+		header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	atomic_store(&shared->report->done, false);
+	return sendmsg(p->socket, &header, MSG_NOSIGNAL) == sizeof(message) ? 0 : -errno;
 }
 
 /*
  * Waits until the job is done. 0: it is; -ECHILD: the process ended before; -ETIME: not until
  * deadline_us (CLOCK_MONOTONIC).
  */
-int confined_wait(struct confined *p, const struct capture_report *report, uint64_t deadline_us,
-		  confined_tick_fn tick, void *tick_context)
+int confined_wait(const struct confined *p, const struct capture_report *report,
+		  uint64_t deadline_us, confined_tick_fn tick, void *tick_context)
 {
-	struct pollfd fd = { .fd = p->done_fd, .events = POLLIN };
+	struct pollfd fd = { .fd = p->socket, .events = POLLIN };
 	uint64_t now;
 
 	while ((now = clock_monotonic_us()) < deadline_us) {
 		uint64_t left_ms = (deadline_us - now) / 1000 + 1;
 
-		if (poll(&fd, 1, left_ms < TICK_MS ? (int)left_ms : TICK_MS) > 0)
+		if (poll(&fd, 1, left_ms < TICK_MS ? (int)left_ms : TICK_MS) > 0) {
+			char byte;
+
+			(void)!read(p->socket, &byte, 1);
 			return atomic_load(&report->done) ? 0 : -ECHILD;
+		}
 		if (tick)
 			tick(tick_context);
 	}
@@ -90,13 +183,16 @@ int confined_wait(struct confined *p, const struct capture_report *report, uint6
 void confined_end(struct confined *p)
 {
 	uint64_t give_up_us = clock_monotonic_us() + END_LIMIT_US;
+	unsigned pause_us = END_PAUSE_MIN_US;
 
-	fd_close(&p->done_fd);
+	fd_close(&p->socket);
 	if (p->pid <= 0)
 		return;
 	(void)kill(p->pid, SIGKILL); /* what has ended before keeps its status */
-	while (waitpid(p->pid, &p->status, WNOHANG) == 0 && clock_monotonic_us() < give_up_us)
-		usleep(END_PAUSE_US);
+	while (waitpid(p->pid, &p->status, WNOHANG) == 0 && clock_monotonic_us() < give_up_us) {
+		usleep(pause_us);
+		pause_us = pause_us < END_PAUSE_MAX_US ? pause_us * 2 : pause_us;
+	}
 	p->pid = 0;
 }
 
@@ -114,19 +210,22 @@ const char *confined_death(const struct confined *p, char *buf, size_t size)
 }
 
 /*
- * Does a job, for however long it takes. 0; -EINTR: somebody killed the process; -ECHILD: it died of
- * what it did; -errno.
+ * Has the process do a job, or where there is none (pid 0), a new one, which stays; for however
+ * long it takes. 0; -EINTR: somebody killed the process; -ECHILD: it died of what it did; -errno.
  */
-int confined_run(struct capture_job *job, confined_tick_fn tick, void *tick_context)
+int confined_run(struct confined *p, const struct capture_shared *shared,
+		 const struct capture_job *job, confined_tick_fn tick, void *tick_context)
 {
-	struct confined process;
-	int r = confined_start(job, &process);
+	int r = p->pid > 0 ? 0 : confined_start(shared, p);
 
-	if (r < 0)
-		return r;
-	r = confined_wait(&process, job->report, UINT64_MAX, tick, tick_context);
-	confined_end(&process);
-	if (r == -ECHILD && WIFSIGNALED(process.status) && WTERMSIG(process.status) == SIGKILL)
+	if (r == 0)
+		r = confined_send(p, shared, job);
+	if (r == 0)
+		r = confined_wait(p, shared->report, UINT64_MAX, tick, tick_context);
+	if (r == 0)
+		return shared->report->error;
+	confined_end(p);
+	if (r == -ECHILD && WIFSIGNALED(p->status) && WTERMSIG(p->status) == SIGKILL)
 		return -EINTR;
-	return r < 0 ? r : job->report->error;
+	return r;
 }

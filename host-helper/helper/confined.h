@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A confined process that does one job on the victim's bytes, as the helper sees it.
+ * A confined process that does jobs on the victim's bytes, as the helper sees it.
+ *
+ * It is started before there is anything to do, so that it is confined by the time that there is;
+ * then it is sent its jobs, and the descriptors for them.
  */
 #pragma once
 
@@ -14,14 +17,18 @@
 typedef void (*confined_tick_fn)(void *context);
 
 struct confined {
-	pid_t pid;
-	int done_fd; /* a byte comes when the job is done; its end, when the process is */
-	int status;  /* as wait(2) has it, once it ended */
+	pid_t pid;  /* 0: there is none */
+	int socket; /* jobs go there; a byte comes when one is done, the end when the process ends
+		     */
+	int status; /* as wait(2) has it, once it ended */
 };
 
-int confined_start(struct capture_job *job, struct confined *ret_process);
-int confined_wait(struct confined *process, const struct capture_report *report,
+int confined_start(const struct capture_shared *shared, struct confined *ret_process);
+int confined_send(const struct confined *process, const struct capture_shared *shared,
+		  const struct capture_job *job);
+int confined_wait(const struct confined *process, const struct capture_report *report,
 		  uint64_t deadline_us, confined_tick_fn tick, void *tick_context);
 void confined_end(struct confined *process);
-int confined_run(struct capture_job *job, confined_tick_fn tick, void *tick_context);
+int confined_run(struct confined *process, const struct capture_shared *shared,
+		 const struct capture_job *job, confined_tick_fn tick, void *tick_context);
 const char *confined_death(const struct confined *process, char *buf, size_t size);

@@ -16,17 +16,14 @@
 #include "fd.h"
 
 struct pump {
-	const struct frame_source *source;
-	const struct frame_sink *sink;
-	size_t frame_bytes;
-	uint64_t deadline_us;
-
+	const struct frame_pump *order;
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	/* under lock: */
 	uint64_t given, put; /* frames so far */
 	uint64_t end;	     /* offset behind the last frame that was given */
 	uint64_t broken;     /* offset of the first frame that could not be done */
+	bool buffer_used;
 	bool ended;
 	int error;
 };
@@ -50,9 +47,9 @@ static int take_next(struct pump *p, struct frame *frame, uint64_t *ret_number)
 	if (!p->ended) {
 		frame->zeros = 0;
 		frame->len = frame->head_len = frame->piece_count = 0;
-		r = clock_monotonic_us() >= p->deadline_us
+		r = clock_monotonic_us() >= p->order->deadline_us
 			    ? -ETIME
-			    : p->source->next(p->source->context, frame);
+			    : p->order->source.next(p->order->source.context, frame);
 		if (r > 0) {
 			*ret_number = p->given++;
 			p->end = frame->offset + frame->zeros + frame->len;
@@ -78,15 +75,15 @@ static bool wait_turn(struct pump *p, uint64_t number, uint64_t offset)
 
 static int move_frame(struct pump *p, void *own, struct frame *frame, uint64_t number)
 {
-	int r = p->source->fill ? p->source->fill(p->source->context, frame) : 0;
+	int r = p->order->source.fill ? p->order->source.fill(p->order->source.context, frame) : 0;
 
 	if (r == 0)
-		r = p->sink->take(p->sink->context, own, frame);
-	if (r < 0 || !p->sink->put)
+		r = p->order->sink.take(p->order->sink.context, own, frame);
+	if (r < 0 || !p->order->sink.put)
 		return r;
 	if (!wait_turn(p, number, frame->offset))
 		return 0; /* an earlier one failed: this one is of no use any more */
-	r = p->sink->put(p->sink->context, frame);
+	r = p->order->sink.put(p->order->sink.context, frame);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&p->lock);
@@ -96,17 +93,31 @@ static int move_frame(struct pump *p, void *own, struct frame *frame, uint64_t n
 	return 0;
 }
 
+/* The order's buffer, for the first thread that asks; NULL for the others. */
+static char *take_buffer(struct pump *p)
+{
+	pthread_mutex_lock(&p->lock);
+	char *buffer = p->buffer_used ? NULL : p->order->buffer;
+	p->buffer_used = true;
+	pthread_mutex_unlock(&p->lock);
+	return buffer;
+}
+
 static void *run_thread(void *context)
 {
 	struct pump *p = context;
 	cleanup_free struct frame *frame = malloc(sizeof(*frame));
-	cleanup_free char *data = malloc(p->frame_bytes);
+	cleanup_free char *own_data = NULL;
+	char *data = take_buffer(p);
 	void *own = NULL;
 	uint64_t number;
+
+	if (!data)
+		data = own_data = malloc(p->order->frame_bytes);
 	int r = frame && data ? 0 : -ENOMEM;
 
-	if (r == 0 && p->sink->open)
-		r = p->sink->open(p->sink->context, &own);
+	if (r == 0 && p->order->sink.open)
+		r = p->order->sink.open(p->order->sink.context, &own);
 	if (r < 0) {
 		/* A capture with half its memory is none: the caller takes another way. */
 		fail(p, UINT64_MAX, r);
@@ -119,29 +130,23 @@ static void *run_thread(void *context)
 			fail(p, frame->offset, r);
 	}
 	if (own)
-		p->sink->close(own);
+		p->order->sink.close(own);
 	return NULL;
 }
 
 /*
- * Moves all frames, with so many threads (1 to PUMP_THREADS_MAX); frame_bytes: what the frames need
- * at most.  0, -ETIME: deadline_us (CLOCK_MONOTONIC) came first, or the first -errno of source or
- * sink.  In any case *ret_complete is the offset up to which no frame is missing.
+ * Moves all frames.  0, -ETIME: the deadline came first, or the first -errno of source or sink.  In
+ * any case *ret_complete is the offset up to which no frame is missing.
  */
-int frame_pump(const struct frame_source *source, const struct frame_sink *sink, unsigned threads,
-	       size_t frame_bytes, uint64_t deadline_us, uint64_t *ret_complete)
+int frame_pump(const struct frame_pump *order, uint64_t *ret_complete)
 {
 	pthread_t others[PUMP_THREADS_MAX - 1];
-	struct pump p = { .source = source,
-			  .sink = sink,
-			  .frame_bytes = frame_bytes,
-			  .deadline_us = deadline_us,
-			  .broken = UINT64_MAX };
+	struct pump p = { .order = order, .broken = UINT64_MAX };
 	size_t started = 0;
 
 	pthread_mutex_init(&p.lock, NULL);
 	pthread_cond_init(&p.turn, NULL);
-	while (started + 1 < threads && started < PUMP_THREADS_MAX - 1 &&
+	while (started + 1 < order->threads && started < PUMP_THREADS_MAX - 1 &&
 	       pthread_create(&others[started], NULL, run_thread, &p) == 0)
 		started++;
 	run_thread(&p);

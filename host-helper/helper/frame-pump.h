@@ -55,5 +55,13 @@ struct frame_sink {
 	void *context;
 };
 
-int frame_pump(const struct frame_source *source, const struct frame_sink *sink, unsigned threads,
-	       size_t frame_bytes, uint64_t deadline_us, uint64_t *ret_complete);
+struct frame_pump {
+	struct frame_source source;
+	struct frame_sink sink;
+	unsigned threads;     /* 1 to PUMP_THREADS_MAX */
+	size_t frame_bytes;   /* what the frames need at most */
+	char *buffer;	      /* so many bytes that may be used for frames, or NULL */
+	uint64_t deadline_us; /* CLOCK_MONOTONIC */
+};
+
+int frame_pump(const struct frame_pump *pump, uint64_t *ret_complete);

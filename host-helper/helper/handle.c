@@ -33,6 +33,7 @@
 #include "store.h"
 
 #define NICE_AFTER_RELEASE 10
+#define EARLY_RECORD_BYTES (8ULL << 20)
 
 struct run {
 	const struct arguments *arguments;
@@ -43,7 +44,7 @@ struct run {
 	int dirfd; /* the crash's directory, or -1: there is none */
 	struct admission admission;
 	struct capture_request request;
-	struct capture capture;
+	struct capture *capture;
 	enum counter counter; /* where the outcome is counted */
 };
 
@@ -175,13 +176,9 @@ static void start_capture(struct run *run)
 	run->request = (struct capture_request){
 		.pipe_fd = run->victim->pipe_fd,
 		.dirfd = run->dirfd,
-		.procfd = run->victim->is_dumping && !run->arguments->pipe_only
-				  ? run->victim->procfd
-				  : -1,
 		.resident_bytes = (status->resident_kib + status->swapped_kib) << 10,
 		.may_spool = a->fits_spool,
 		.spool_max = run->config->spool_max,
-		.max_block_ms = run->config->max_block_ms,
 		.max_bytes = a->max_bytes,
 		.max_offset = a->max_offset,
 		.max_disk = a->max_disk,
@@ -189,15 +186,42 @@ static void start_capture(struct run *run)
 		.max_offset_reason = a->max_offset_reason,
 		.verify = run->arguments->verify,
 	};
-	capture_start(&run->capture, &run->request);
+	capture_start(run->capture, &run->request);
+}
+
+static void write_record(const struct run *run)
+{
+	int r = store_write_record(&run->store, run->dirfd, &run->crash);
+
+	if (r < 0)
+		log_error("crash %s: its record could not be written: %s", run->crash.id,
+			  strerror(-r));
+}
+
+/*
+ * What would be true if this were the last thing to be done.  Of a small core the copying takes
+ * less time than the writing of a record: of that the directory's name tells.
+ */
+static void write_early_record(struct run *run)
+{
+	if (run->request.resident_bytes < EARLY_RECORD_BYTES)
+		return;
+	run->crash.outcome = CRASH_TRUNCATED;
+	(void)crash_set_string(&run->crash.reason,
+			       "coreferry-helper was stopped before the capture was complete");
+	write_record(run);
 }
 
 static void release_unless_held(struct run *run)
 {
 	victim_hold(run->victim, run->config->hold_max_ms);
 	/* Whether there is something to hold the victim for is not known before the outcome is. */
-	if (!run->victim->is_init && run->config->hold != CONFIG_HOLD_ALWAYS)
-		victim_release(run->victim);
+	if (run->victim->is_init || run->config->hold == CONFIG_HOLD_ALWAYS)
+		return;
+	/* Nobody waits for us from here on: the victim's end first, and others. */
+	(void)setpriority(PRIO_PROCESS, 0, NICE_AFTER_RELEASE);
+	capture_renice(run->capture, NICE_AFTER_RELEASE);
+	victim_release(run->victim);
 }
 
 /* The capture, and beside it what is known only as long as the victim is there. */
@@ -215,12 +239,15 @@ static void capture(struct run *run, struct capture_result *result)
 	if (!known)
 		snapshot(run);
 	if (!run->admission.refused) {
-		capture_finish(&run->capture, result);
+		write_early_record(run);
+		capture_finish(run->capture, result);
 		/* With the memory taken directly the kernel waits at the pipe, and sees at once
 		 * that it is closed. */
 		if (result->end == CAPTURE_TIME_OVER && !result->from_memory)
 			victim_abandon(run->victim);
 	}
+	if (run->admission.refused)
+		capture_end(run->capture); /* it has the pipe, too */
 	release_unless_held(run);
 }
 
@@ -233,8 +260,7 @@ static void describe(struct run *run, struct capture_result *result)
 		(void)crash_set_string(&run->crash.reason, run->admission.reason);
 		run->counter = run->admission.counter;
 	} else {
-		capture_check(&run->capture, result);
-		capture_end(&run->capture);
+		capture_check(run->capture, result);
 		run->counter = capture_describe(&run->request, result, &run->crash);
 	}
 	crash_set_signature(&run->crash);
@@ -249,15 +275,6 @@ static void own_core(const struct run *run, const char *name)
 		return;
 	(void)store_own_file(&run->store, core, run->crash.root_only);
 	record_set_xattrs(core, &run->crash);
-}
-
-static void write_record(const struct run *run)
-{
-	int r = store_write_record(&run->store, run->dirfd, &run->crash);
-
-	if (r < 0)
-		log_error("crash %s: its record could not be written: %s", run->crash.id,
-			  strerror(-r));
 }
 
 /* The record first: on a full disk the rest may not find room. */
@@ -303,7 +320,8 @@ static int take_compress_slot(struct run *run)
 static void compress(struct run *run)
 {
 	bool raw = run->crash.core_file && strcmp(run->crash.core_file, CRASH_CORE_RAW_NAME) == 0;
-	int r = capture_compress(run->dirfd, &run->crash, run->config->digest_max, check_hold, run);
+	int r = capture_compress(run->capture, run->dirfd, &run->crash, run->config->digest_max,
+				 check_hold, run);
 
 	if (r < 0)
 		log_warning("crash %s: stays as it is, not compressed: %s", run->crash.id,
@@ -322,7 +340,8 @@ static void work_on_core(struct run *run)
 	cleanup_fd int slot = take_compress_slot(run);
 	compress(run);
 	record_sync(run->dirfd, run->crash.core_file);
-	capture_digests(run->dirfd, &run->crash, run->config->digest_max, check_hold, run);
+	capture_digests(run->capture, run->dirfd, &run->crash, run->config->digest_max, check_hold,
+			run);
 	write_record(run);
 }
 
@@ -359,13 +378,14 @@ static void keep_books(struct run *run)
 	counters_close(&counters);
 }
 
-/* The way of a crash.  True: there is a record of it. */
+/* The way of a crash; early: capture_init() of it.  True: there is a record of it. */
 bool handle_crash(const struct arguments *arguments, const struct config *config,
-		  const char *config_error, struct victim *victim)
+		  const char *config_error, struct victim *victim, struct capture *early)
 {
 	struct run run = { .arguments = arguments,
 			   .config = config,
 			   .victim = victim,
+			   .capture = early,
 			   .dirfd = -1,
 			   .store = { .dir_fd = -1, .crashes_fd = -1 } };
 	struct delegation delegation = { .arguments = arguments,
@@ -376,6 +396,9 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 	struct capture_result captured;
 
 	crash_init(&run.crash);
+	capture_look(early, victim->pipe_fd,
+		     victim->is_dumping && !arguments->pipe_only ? victim->procfd : -1,
+		     victim->start_us + config->max_block_ms * 1000);
 	if (open_directory(&run) == 0) {
 		capture(&run, &captured);
 		describe(&run, &captured);
@@ -384,10 +407,8 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		if (!delegate_wants_hold(&delegation))
 			victim_release(victim);
 		publish(&run);
-		/* Nobody waits from here on: others first. */
-		if (victim->pipe_fd < 0)
-			(void)setpriority(PRIO_PROCESS, 0, NICE_AFTER_RELEASE);
 		work_on_core(&run);
+		capture_end(early);
 		delegate_core(&delegation);
 		victim_release(victim);
 		run.crash.held_us = victim->held_us;
@@ -395,6 +416,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		keep_books(&run);
 	}
 	bool recorded = run.crash.published_us > 0;
+	capture_end(early);
 	crash_release(&run.crash);
 	store_close(&run.store);
 	fd_close(&run.dirfd);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "capture.h"
 #include "config.h"
 #include "core-pattern.h"
 #include "delegate-child.h"
@@ -114,6 +115,7 @@ int main(int argc, char *argv[])
 	struct arguments arguments;
 	struct config config;
 	struct victim victim;
+	struct capture capture;
 	char error[ARGUMENTS_ERROR_SIZE], config_error[CONFIG_ERROR_SIZE] = "";
 
 	log_init("coreferry-helper", !by_hand);
@@ -135,6 +137,7 @@ int main(int argc, char *argv[])
 	int pipe_fd = take_pipe();
 	victim_init(&victim, pipe_fd);
 	prepare_process();
+	capture_init(&capture);
 	if (pipe_fd < 0 || config_init(&config) < 0) {
 		log_error("pid %u crashed: %s", arguments.pid,
 			  pipe_fd < 0 ? strerror(-pipe_fd) : "out of memory");
@@ -144,13 +147,14 @@ int main(int argc, char *argv[])
 
 	int r = victim_open(&victim, &arguments);
 	if (r < 0 && by_hand) {
+		capture_end(&capture);
 		log_error("pid %u: no such process: %s", arguments.pid, strerror(-r));
 		return EX_NOINPUT;
 	}
 	if (r < 0)
 		log_warning("pid %u crashed, and cannot be looked at: %s", arguments.pid,
 			    strerror(-r));
-	bool recorded = handle_crash(&arguments, &config, config_error, &victim);
+	bool recorded = handle_crash(&arguments, &config, config_error, &victim, &capture);
 
 	victim_close(&victim);
 	config_release(&config);

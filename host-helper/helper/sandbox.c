@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The confined process in which the victim's bytes are handled: whoever takes it over by them has
- * the files that it was given, and nothing else.  No capability, no other descriptor, no name of
+ * the files that it is given, and nothing else.  No capability, no other descriptor, no name of
  * anything: the filter lets no call through that opens, connects, signals or starts a program.
  *
  * A call that is not on the list ends the process (SIGSYS): the helper sees that, writes it down,
@@ -25,15 +25,13 @@
 
 #define NOBODY 65534
 
-/* Descriptors that are kept are moved there, out of the way of each other. */
-#define FDS_FROM 64
-
 /* What reading, compressing, hashing and writing need, with threads and malloc(3). */
 static const int allowed[] = {
 	SCMP_SYS(read),
 	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(write),
+	SCMP_SYS(recvmsg), /* descriptors of its jobs; nothing that could connect to anyone */
 	SCMP_SYS(lseek),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(poll),
@@ -104,19 +102,12 @@ static int load_filter(void)
 	return r;
 }
 
-/* Keeps these descriptors, under other numbers, and closes all others. */
-static int keep_only(int *const fds[], size_t count)
+/* Keeps this descriptor, under another number, and closes all others but the standard ones. */
+static int keep_only(int *fd)
 {
-	for (size_t i = 0; i < count; i++) {
-		int fd = dup3(*fds[i], FDS_FROM + (int)i, O_CLOEXEC);
-
-		if (fd < 0)
-			return -errno;
-		*fds[i] = fd;
-	}
-	if (close_range(3, FDS_FROM - 1, 0) < 0 ||
-	    close_range(FDS_FROM + (unsigned)count, ~0U, 0) < 0)
+	if (dup2(*fd, STDERR_FILENO + 1) < 0 || close_range(STDERR_FILENO + 2, ~0U, 0) < 0)
 		return -errno;
+	*fd = STDERR_FILENO + 1;
 	return 0;
 }
 
@@ -135,14 +126,14 @@ static int drop_rights(void)
 }
 
 /*
- * Confines this process for the rest of its life, but for these descriptors, whose numbers change
- * (and standard input, output and error, which are /dev/null).  To be called in a child of one
- * thread; it does not outlive its parent.  0 or -errno, and then the caller ends.  See: seccomp(2),
- * capabilities(7).
+ * Confines this process for the rest of its life.  Of its descriptors the standard ones stay, which
+ * are /dev/null, and the socket *fd, whose number changes: others can come by it.  To be called in
+ * a child of one thread; it does not outlive its parent.  0 or -errno, and then the caller ends.
+ * See: seccomp(2), capabilities(7).
  */
-int sandbox_enter(int *const fds[], size_t count, pid_t parent)
+int sandbox_enter(int *fd, pid_t parent)
 {
-	int r = count > SANDBOX_FDS_MAX ? -EINVAL : keep_only(fds, count);
+	int r = keep_only(fd);
 
 	if (r == 0)
 		r = drop_rights();

@@ -4,9 +4,6 @@
  */
 #pragma once
 
-#include <stddef.h>
 #include <sys/types.h>
 
-#define SANDBOX_FDS_MAX 8
-
-int sandbox_enter(int *const fds[], size_t count, pid_t parent);
+int sandbox_enter(int *fd, pid_t parent);

@@ -86,13 +86,21 @@ static int put(void *context, struct frame *f)
 	return 0;
 }
 
+static char buffer[FRAME_SIZE];
+
 static int run(struct rig *rig, unsigned threads, uint64_t deadline_us, uint64_t *ret_complete)
 {
-	struct frame_source source = { .next = next, .fill = fill, .context = rig };
-	struct frame_sink sink = {
-		.open = open_own, .close = close_own, .take = take, .put = put, .context = rig
-	};
-	int r = frame_pump(&source, &sink, threads, FRAME_SIZE, deadline_us, ret_complete);
+	struct frame_pump pump = { .source = { .next = next, .fill = fill, .context = rig },
+				   .sink = { .open = open_own,
+					     .close = close_own,
+					     .take = take,
+					     .put = put,
+					     .context = rig },
+				   .threads = threads,
+				   .frame_bytes = FRAME_SIZE,
+				   .buffer = threads % 2 ? buffer : NULL,
+				   .deadline_us = deadline_us };
+	int r = frame_pump(&pump, ret_complete);
 
 	assert_int_equal(rig->open, 0);
 	return r;
