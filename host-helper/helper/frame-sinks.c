@@ -99,10 +99,12 @@ static int put_frame(void *context, struct frame *f)
 
 	if (s->raw_digest)
 		digest_frame(s->raw_digest, f);
+	/* Zeros take little room, but not none: 2 GiB of it for 64 TiB. */
+	if (seekable_writer_stored_size(s->writer) + (f->zeros > 0 ? 0 : f->stored_len) >
+	    s->max_stored)
+		return LIMIT_MAX_STORED;
 	if (f->zeros > 0)
 		return seekable_writer_add_zeros(s->writer, f->zeros);
-	if (seekable_writer_stored_size(s->writer) + f->stored_len > s->max_stored)
-		return LIMIT_MAX_STORED;
 	return seekable_writer_append(s->writer, f->stored, f->stored_len, f->len);
 }
 

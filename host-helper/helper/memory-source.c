@@ -18,6 +18,9 @@
 
 #define PAGE_BYTES 4096U
 
+/* Of a longer hole the rest is the next frame: limits and the deadline are looked at in between. */
+#define HOLE_BYTES_MAX (256ULL << 30)
+
 /* Takes its place at the core's start; the fields above `scan` are set, and stay the caller's. */
 void memory_source_init(struct memory_source *m, int pagemap_fd)
 {
@@ -44,7 +47,10 @@ static uint64_t hole_at(const struct memory_source *m)
 
 	if (m->position < m->map->data_offset || next <= m->position)
 		return 0;
-	return next - m->position;
+	uint64_t hole = next - m->position;
+
+	hole = hole < HOLE_BYTES_MAX ? hole : HOLE_BYTES_MAX;
+	return hole < m->max_offset - m->position ? hole : m->max_offset - m->position;
 }
 
 static int collect_pieces(struct memory_source *m, struct frame *f)
