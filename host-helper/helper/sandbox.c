@@ -35,6 +35,8 @@ static const int allowed[] = {
 	SCMP_SYS(lseek),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(poll),
+	SCMP_SYS(ppoll), /* poll(3) where there is no other */
+	SCMP_SYS(fstat), /* fstat(3) of glibc 2.39 */
 	SCMP_SYS(close),
 	SCMP_SYS(brk),
 	SCMP_SYS(munmap),
@@ -80,7 +82,7 @@ static int add_rules(scmp_filter_ctx filter)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, FIONREAD));
-	if (r == 0) /* fstat(3) */
+	if (r == 0) /* fstat(3) of older ones; a path leads to nothing, see leave_root() */
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				     SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
 	if (r == 0) /* malloc(3) would know more of the machine, and does without */
@@ -111,11 +113,33 @@ static int keep_only(int *fd)
 	return 0;
 }
 
+/* A filter does not see paths: there must be nothing that one could lead to.  A directory that
+ * nobody but us may look into, and that ends with us. */
+static int leave_root(void)
+{
+	return chroot("/proc/self/fdinfo") < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
+/* Only root has an identity to give up: by hand, it stays the user's own. */
+static int drop_identity(void)
+{
+	if (geteuid() != 0)
+		return 0;
+	int r = leave_root();
+	if (r < 0)
+		return r;
+	return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+			       setresuid(NOBODY, NOBODY, NOBODY) < 0
+		       ? -errno
+		       : 0;
+}
+
 static int drop_rights(void)
 {
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
-		return -errno;
+	int r = drop_identity();
+
+	if (r < 0)
+		return r;
 	capng_clear(CAPNG_SELECT_CAPS);
 	if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) != 0)
 		return -EPERM;
@@ -128,8 +152,8 @@ static int drop_rights(void)
 /*
  * Confines this process for the rest of its life.  Of its descriptors the standard ones stay, which
  * are /dev/null, and the socket *fd, whose number changes: others can come by it.  To be called in
- * a child of one thread; it does not outlive its parent.  0 or -errno, and then the caller ends.
- * See: seccomp(2), capabilities(7).
+ * a child of one thread; it does not outlive its parent.  A user other than root stays who he is,
+ * without capabilities.  0 or -errno, and then the caller ends.  See: seccomp(2), capabilities(7).
  */
 int sandbox_enter(int *fd, pid_t parent)
 {

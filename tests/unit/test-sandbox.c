@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,9 +80,46 @@ static int cannot_open(int fd)
 	return open("/dev/null", O_RDONLY) < 0 && errno == EACCES ? 0 : 1;
 }
 
-static void test_allowed(void **state)
+/* A filter sees no paths: what newfstatat(2) is there for is fstat(3). */
+static int has_no_names(int fd)
+{
+	static const char *const names[] = { "/etc/passwd", "etc/passwd", "../etc/passwd",
+					     "/proc/1/stat" };
+	struct stat st;
+
+	if (syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) < 0)
+		return 99;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (syscall(SYS_newfstatat, AT_FDCWD, names[i], &st, AT_EMPTY_PATH) == 0)
+			return (int)i + 1;
+	return 0;
+}
+
+/* By hand, as any user. */
+static void test_other_user(void **state)
 {
 	static const probe_fn probes[] = { work, has_nothing_else, cannot_open };
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			if (geteuid() == 0 &&
+			    (setgroups(0, NULL) < 0 || setgid(1000) < 0 || setuid(1000) < 0))
+				_exit(98);
+			status = run_probe(probes[i]);
+			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 97);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
+static void test_allowed(void **state)
+{
+	static const probe_fn probes[] = { work, has_nothing_else, cannot_open, has_no_names };
 
 	(void)state;
 	if (geteuid() != 0)
@@ -191,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_allowed),
+		cmocka_unit_test(test_other_user),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_parent),
 	};
