@@ -126,7 +126,8 @@ enum counter capture_describe(const struct capture_request *request,
 	if (request->verify && result->from_memory && result->end == CAPTURE_WHOLE)
 		set_verified(result, crash);
 
-	if (result->raw_size == 0) {
+	/* Where nobody could tell how much is in the file, it is kept. */
+	if (result->raw_size == 0 && (result->checked || result->stored_size == 0)) {
 		set_nothing(request, result, crash);
 		return COUNTER_FAILED;
 	}
@@ -157,9 +158,8 @@ static int put_in_place(int dirfd, const struct capture_job *job)
 
 static void take_digests(struct crash *crash, const struct capture_report *report)
 {
-	memcpy(crash->core_sha256, report->core_sha256, DIGEST_HEX_SIZE);
-	memcpy(crash->stored_sha256, report->stored_sha256, DIGEST_HEX_SIZE);
-	crash->core_sha256[DIGEST_HEX_SIZE - 1] = crash->stored_sha256[DIGEST_HEX_SIZE - 1] = '\0';
+	confined_digest(report->core_sha256, crash->core_sha256);
+	confined_digest(report->stored_sha256, crash->stored_sha256);
 }
 
 /* For a job after the capture: without the descriptors of that. */

@@ -29,10 +29,8 @@
 #define CAPTURE_LEVEL  1 /* zstd's */
 #define MAPS_BYTES_MAX (64U << 20)
 
-/* A disk that was full for the core is full for the record too: this much is given back. */
-#define CAPTURE_ROOM_BYTES (256U << 10)
-
-static enum capture_end end_of_error(int error)
+/* What an error makes of a capture. */
+enum capture_end capture_end_of(int error)
 {
 	switch (error) {
 	case 0:
@@ -56,7 +54,7 @@ static enum capture_end end_of_error(int error)
 
 static void set_end(const struct capture_work *work, int error)
 {
-	work->shared.report->end = end_of_error(error);
+	work->shared.report->end = capture_end_of(error);
 	work->shared.report->error = error;
 }
 
@@ -83,7 +81,7 @@ static int take_head(const struct capture_work *work, uint64_t len)
 
 	if (len <= have)
 		return 0;
-	if (len > CAPTURE_HEAD_BYTES_MAX)
+	if (len > work->shared.head_space)
 		return -E2BIG;
 	int r = pipe_take(work->job.pipe_fd, work->shared.head + have, (size_t)(len - have),
 			  work->job.deadline_us, work->shared.report, &got);
@@ -101,6 +99,9 @@ static int take_map(struct capture_work *work)
 		r = memory_map_header_size(work->shared.head, (size_t)len, &len);
 	if (r == 0)
 		r = take_head(work, len);
+	if (r == 0)
+		/* Another process may have read it before. */
+		r = lseek(work->job.maps_fd, 0, SEEK_SET) < 0 ? -errno : 0;
 	if (r == 0)
 		r = fd_read_some(work->job.maps_fd, MAPS_BYTES_MAX, &maps, &maps_len);
 	if (r == 0)
@@ -148,7 +149,7 @@ static int finish_file(struct seekable_writer *writer, int error)
 {
 	int r;
 
-	if (end_of_error(error) == CAPTURE_DISK_FULL)
+	if (capture_end_of(error) == CAPTURE_DISK_FULL)
 		make_room(writer);
 	while ((r = seekable_writer_finish(writer)) < 0) {
 		error = error ? error : r;
@@ -231,7 +232,7 @@ static bool keep_part(const struct capture_work *work, int error, uint64_t compl
 {
 	int more = 0;
 
-	if (error == -ETIME || end_of_error(error) == CAPTURE_LIMIT)
+	if (error == -ETIME || capture_end_of(error) == CAPTURE_LIMIT)
 		return true;
 	return error == -ESRCH && ioctl(work->job.pipe_fd, FIONREAD, &more) == 0 &&
 	       work->shared.report->taken + (uint64_t)more < complete;
@@ -253,6 +254,8 @@ static int spool_memory(struct capture_work *work, struct memory_source *source)
 	if (ftruncate(work->job.core_fd, (off_t)map->core_size) < 0)
 		return -errno;
 	int r = frame_pump(&pump, &complete);
+	if (r == LIMIT_MAX_BYTES && source->max_bytes < work->job.max_bytes)
+		return -ENOSPC;
 	if (r < 0 && (!keep_part(work, r, complete) || complete == 0))
 		return r;
 	set_end(work, r);
@@ -278,7 +281,7 @@ static int compress_memory(struct capture_work *work, struct memory_source *sour
 
 	if (r == 0)
 		r = frame_pump(&pump, &complete);
-	if (r == 0 || keep_part(work, r, complete) || end_of_error(r) == CAPTURE_DISK_FULL) {
+	if (r == 0 || keep_part(work, r, complete) || capture_end_of(r) == CAPTURE_DISK_FULL) {
 		set_end(work, finish_file(sink.writer, r));
 		report_file(work, sink.writer);
 		r = 0;
@@ -300,7 +303,9 @@ static int run_memory(struct capture_work *work)
 		source->head = work->shared.head;
 		source->map = &work->map;
 		source->frame_bytes = spool ? work->job.frame_bytes : FRAME_BYTES_MAX;
-		source->max_bytes = work->job.max_bytes;
+		source->max_bytes = spool && work->job.max_spool < work->job.max_bytes
+					    ? work->job.max_spool
+					    : work->job.max_bytes;
 		source->max_offset = work->job.max_offset;
 		memory_source_init(source, work->job.pagemap_fd);
 		r = spool ? spool_memory(work, source) : compress_memory(work, source);

@@ -12,7 +12,11 @@
 #include "memory-map.h"
 
 /* What comes before the memory: notes, about 4 KiB for each of the victim's threads. */
-#define CAPTURE_HEAD_BYTES_MAX (64U << 20)
+#define CAPTURE_HEAD_BYTES_MAX	 (64U << 20)
+#define CAPTURE_HEAD_BYTES_LEAST (64U << 10)
+
+/* A disk that was full for the core is full for the record too: this much is given back. */
+#define CAPTURE_ROOM_BYTES (256 << 10)
 
 /* Frames of a small core; more than that costs more than it brings. */
 #define CAPTURE_BUFFER_BYTES (256U << 10)
@@ -38,6 +42,7 @@ struct capture_job {
 	size_t frame_bytes;		/* of a spool */
 	uint64_t deadline_us;		/* CLOCK_MONOTONIC */
 	uint64_t max_bytes, max_offset; /* of memory that is copied; of the raw core */
+	uint64_t max_spool;		/* of a spool: if it needs more, it is -ENOSPC */
 	uint64_t max_stored;		/* of core.zst, without its table */
 	uint64_t digest_max;
 	bool verify;
@@ -49,7 +54,8 @@ struct capture_job {
 /* What the helper and its confined processes share. */
 struct capture_shared {
 	struct capture_report *report; /* NULL: there is no memory for it */
-	char *head; /* CAPTURE_HEAD_BYTES_MAX: what was taken off the pipe before the memory */
+	char *head;		       /* what was taken off the pipe before the memory */
+	size_t head_space;	       /* bytes: up to CAPTURE_HEAD_BYTES_MAX */
 };
 
 /* In the confined process. */
@@ -64,3 +70,4 @@ struct capture_work {
 
 void capture_job_init(struct capture_job *job);
 bool capture_job_run(struct capture_work *work);
+enum capture_end capture_end_of(int error);

@@ -47,10 +47,16 @@ unsigned capture_threads(void)
 /* Makes the memory that confined processes share with us. 0 or -errno. */
 int capture_share(struct capture_shared *ret)
 {
-	char *shared =
-		mmap(NULL, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX,
-		     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *shared = MAP_FAILED;
 
+	/* Where all that may be used is counted (vm.overcommit_memory 2), so much may be too much,
+	 * and less will do: a longer head is taken from the pipe. */
+	for (size_t space = CAPTURE_HEAD_BYTES_MAX;
+	     shared == MAP_FAILED && space >= CAPTURE_HEAD_BYTES_LEAST; space /= 8) {
+		ret->head_space = space;
+		shared = mmap(NULL, sizeof(struct capture_report) + space, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	}
 	if (shared == MAP_FAILED)
 		return -errno;
 	ret->report = (struct capture_report *)(void *)shared;
@@ -62,8 +68,8 @@ int capture_share(struct capture_shared *ret)
 void capture_unshare(struct capture_shared *shared)
 {
 	if (shared->report)
-		munmap(shared->report, sizeof(struct capture_report) + CAPTURE_HEAD_BYTES_MAX);
-	*shared = (struct capture_shared){ NULL, NULL };
+		munmap(shared->report, sizeof(struct capture_report) + shared->head_space);
+	*shared = (struct capture_shared){ NULL, NULL, 0 };
 }
 
 /* Closes a job's descriptors, but for the pipe. */
@@ -83,19 +89,24 @@ static int create_file(int dirfd, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* True if the spool has room: on the disk, in what is allowed, and in memory (it is page cache
- * first). */
-static bool fits_spool(const struct capture_request *request)
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How long a spool may become, in bytes that are no holes: as the disk, the configuration, and the
+ * memory (it is page cache first) have room. */
+static uint64_t spool_room(const struct capture_request *request)
 {
 	struct sysinfo memory;
-	uint64_t need = request->resident_bytes;
+	uint64_t room = SPOOL_ALWAYS_BYTES;
 
-	if (!request->may_spool || need > request->spool_max)
-		return false;
 	/* Free memory alone, without what could be freed, is on the safe side. */
-	return need < SPOOL_ALWAYS_BYTES ||
-	       (sysinfo(&memory) == 0 &&
-		need < ((uint64_t)memory.freeram + memory.bufferram) * memory.mem_unit / 2);
+	if (sysinfo(&memory) == 0 &&
+	    ((uint64_t)memory.freeram + memory.bufferram) * memory.mem_unit / 2 > room)
+		room = ((uint64_t)memory.freeram + memory.bufferram) * memory.mem_unit / 2;
+	/* While it is compressed there are both. */
+	return least(least(room, request->spool_max), request->max_disk / 2);
 }
 
 /* Opens what the memory is read by. 0 or -errno. */
@@ -120,6 +131,14 @@ static void send_job(struct capture *c)
 {
 	if (c->process.pid > 0 && confined_send(&c->process, &c->shared, &c->job) < 0)
 		confined_end(&c->process);
+}
+
+/* With another process: of the first one nothing is known any more. */
+static void try_again(struct capture *c)
+{
+	confined_end(&c->process);
+	start_process(c);
+	send_job(c);
 }
 
 /* As early as possible: starts the process, which takes some time to be confined. */
@@ -151,17 +170,29 @@ void capture_look(struct capture *c, int pipe_fd, int procfd, uint64_t deadline_
 	c->job.sent[0] = c->job.sent[1] = c->job.sent[2] = c->job.sent[3] = true;
 }
 
+static void use_frames(struct capture *c)
+{
+	c->job.kind = CAPTURE_JOB_FRAMES;
+	c->job.zst_fd = create_file(c->request->dirfd, CRASH_CORE_ZST_NAME);
+}
+
+static void remove_spool(struct capture *c)
+{
+	fd_close(&c->job.core_fd);
+	(void)unlinkat(c->request->dirfd, CRASH_CORE_RAW_NAME, 0);
+}
+
 static void use_memory(struct capture *c)
 {
 	struct capture_job *job = &c->job;
 	uint64_t resident = c->request->resident_bytes;
 
-	if (fits_spool(c->request)) {
+	job->max_spool = spool_room(c->request);
+	if (c->request->may_spool && c->request->resident_bytes <= job->max_spool) {
 		job->kind = CAPTURE_JOB_SPOOL;
 		job->core_fd = create_file(c->request->dirfd, CRASH_CORE_RAW_NAME);
 	} else {
-		job->kind = CAPTURE_JOB_FRAMES;
-		job->zst_fd = create_file(c->request->dirfd, CRASH_CORE_ZST_NAME);
+		use_frames(c);
 	}
 	job->threads = resident < ONE_THREAD_BYTES ? 1 : capture_threads();
 	job->frame_bytes = resident < SMALL_BYTES ? CAPTURE_BUFFER_BYTES : FRAME_BYTES;
@@ -174,16 +205,15 @@ static void use_pipe(struct capture *c)
 	fd_close(&job->mem_fd);
 	fd_close(&job->pagemap_fd);
 	fd_close(&job->maps_fd);
-	fd_close(&job->core_fd);
-	(void)unlinkat(c->request->dirfd, CRASH_CORE_RAW_NAME, 0);
+	remove_spool(c);
 	if (job->zst_fd < 0)
 		job->zst_fd = create_file(c->request->dirfd, CRASH_CORE_ZST_NAME);
 	else
 		(void)!ftruncate(job->zst_fd, 0);
 	job->kind = CAPTURE_JOB_PIPE;
 	job->head_len = atomic_load(&c->shared.report->taken);
-	if (job->head_len > CAPTURE_HEAD_BYTES_MAX)
-		job->head_len = CAPTURE_HEAD_BYTES_MAX;
+	if (job->head_len > c->shared.head_space)
+		job->head_len = c->shared.head_space;
 	job->threads = capture_threads();
 	(void)fcntl(job->pipe_fd, F_SETPIPE_SZ, PIPE_BYTES);
 }
@@ -208,7 +238,8 @@ void capture_start(struct capture *c, const struct capture_request *request)
 	send_job(c);
 }
 
-/* Waits for the process. 0: it did its job, -ECHILD: it ended before, -ETIME, or -errno. */
+/* Waits for the process, and ends it unless it did its job. 0: it did, -ECHILD: it ended before,
+ * -ETIME, or -errno. */
 static int wait_job(struct capture *c, char note[CAPTURE_NOTE_SIZE])
 {
 	const char *what = c->job.kind == CAPTURE_JOB_PIPE ? "pipe" : "memory";
@@ -220,10 +251,12 @@ static int wait_job(struct capture *c, char note[CAPTURE_NOTE_SIZE])
 	if (r == 0) {
 		enum capture_end end = c->shared.report->end;
 
-		r = end == CAPTURE_ERROR || end == CAPTURE_DISK_FULL ? c->shared.report->error : 0;
-	} else {
-		confined_end(&c->process);
+		if (end == CAPTURE_ERROR || end == CAPTURE_DISK_FULL)
+			r = confined_error(c->shared.report);
 	}
+	/* One that only says that it has failed may still hold the pipe. */
+	if (r < 0)
+		confined_end(&c->process);
 	if (r == -ECHILD)
 		snprintf(note, CAPTURE_NOTE_SIZE, "%s: %s", what,
 			 confined_death(&c->process, death, sizeof(death)));
@@ -237,22 +270,51 @@ static bool is_zeros(const char *data, size_t len)
 	return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
 }
 
-static int drain(struct capture *c, char *buf, struct capture_report *report)
+/* How much of the next piece may be taken: 1 to FRAME_BYTES, or LIMIT_... */
+static int next_drain(const struct capture_job *job, uint64_t at, uint64_t copied)
 {
-	uint64_t at = report->taken;
-	size_t len = FRAME_BYTES;
-	int r = 0;
+	if (at >= job->max_offset)
+		return LIMIT_MAX_OFFSET;
+	if (copied >= job->max_bytes)
+		return LIMIT_MAX_BYTES;
+	if (copied >= job->max_stored)
+		return LIMIT_MAX_STORED;
+	return (int)least(least(FRAME_BYTES, job->max_offset - at), job->max_stored - copied);
+}
 
-	while (r == 0 && len == FRAME_BYTES) {
-		r = pipe_take(c->job.pipe_fd, buf, FRAME_BYTES, c->deadline_us, report, &len);
-		if (len > 0 && !is_zeros(buf, len) &&
-		    pwrite(c->job.core_fd, buf, len, (off_t)at) != (ssize_t)len)
-			return -ENOSPC;
+/* *copied: bytes in the file that are no holes. */
+static int drain(struct capture *c, char *buf, uint64_t *copied)
+{
+	struct capture_report *report = c->shared.report;
+	uint64_t at = report->taken;
+
+	for (;;) {
+		size_t len = 0;
+		int want = next_drain(&c->job, at, *copied);
+
+		if (want < 0)
+			return want;
+		int r = pipe_take(c->job.pipe_fd, buf, (size_t)want, c->deadline_us, report, &len);
+		if (len > 0 && !is_zeros(buf, len)) {
+			if (pwrite(c->job.core_fd, buf, len, (off_t)at) != (ssize_t)len)
+				return -ENOSPC;
+			*copied += len;
+		}
 		at += len;
 		if (ftruncate(c->job.core_fd, (off_t)at) < 0)
 			return -errno;
+		if (r < 0 || len < (size_t)want)
+			return r;
 	}
-	return r;
+}
+
+/* Takes the end back, for the table or the record: on a full disk there is no room for them. */
+static void give_room(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_size > CAPTURE_ROOM_BYTES)
+		(void)!ftruncate(fd, st.st_size - CAPTURE_ROOM_BYTES);
 }
 
 /*
@@ -273,9 +335,14 @@ static int drain_pipe(struct capture *c, struct capture_result *result)
 		return c->job.core_fd < 0 ? c->job.core_fd : -ENOMEM;
 	result->file = CRASH_CORE_RAW_NAME;
 	result->lost = result->lost || report->taken > head;
+	uint64_t copied = head;
 	int r = pwrite(c->job.core_fd, c->shared.head, head, 0) == (ssize_t)head ? 0 : -ENOSPC;
 	if (r == 0)
-		r = drain(c, buf, report);
+		r = drain(c, buf, &copied);
+	if (r == -ENOSPC)
+		give_room(c->job.core_fd);
+	/* Nobody else reports it. */
+	report->copied = copied;
 	munmap(buf, FRAME_BYTES);
 	return r;
 }
@@ -292,11 +359,13 @@ static void take_report(const struct capture *c, struct capture_result *result)
 		return;
 	result->file = raw ? CRASH_CORE_RAW_NAME : CRASH_CORE_ZST_NAME;
 	result->stored_size = (uint64_t)st.st_size;
-	result->raw_size = raw ? (uint64_t)st.st_size : report.raw_size;
+	/* A block of zstd takes 4 bytes, and unpacks to 128 KiB at most. */
+	bool can_be = raw || report.raw_size / (128U << 8) <= result->stored_size;
+	result->raw_size = raw ? (uint64_t)st.st_size : can_be ? report.raw_size : 0;
 	result->copied = report.copied < result->raw_size ? report.copied : result->raw_size;
 	result->expected = report.expected;
 	result->lost = result->lost || report.lost;
-	result->checked = report.done;
+	result->checked = report.done && can_be;
 	result->is_core = report.is_core;
 	result->verified = report.verified;
 	result->differs_at = report.differs_at;
@@ -304,22 +373,22 @@ static void take_report(const struct capture *c, struct capture_result *result)
 	result->fault_address = report.fault_address;
 }
 
-static enum capture_end end_of_drain(int error)
-{
-	return error == 0	  ? CAPTURE_WHOLE
-	       : error == -ETIME  ? CAPTURE_TIME_OVER
-	       : error == -ENOSPC ? CAPTURE_DISK_FULL
-				  : CAPTURE_ERROR;
-}
-
 /* The last way, and what became of it. */
 static void finish_by_draining(struct capture *c, struct capture_result *result)
 {
 	int r = drain_pipe(c, result);
 
-	result->end = end_of_drain(r);
+	result->end = capture_end_of(r);
 	result->error = r;
 	c->job.kind = CAPTURE_JOB_CHECK;
+}
+
+/* True if the spool has no room for what the compressed core may still have room for: memory that
+ * is not resident is in no estimate, and a file has an end. */
+static bool is_spool_full(const struct capture *c, int error)
+{
+	return c->job.kind == CAPTURE_JOB_SPOOL &&
+	       (error == -ENOSPC || error == -EFBIG || error == -EDQUOT);
 }
 
 /* True if the memory did not give the core, and the pipe may. */
@@ -332,8 +401,8 @@ static bool wants_pipe(const struct capture *c, int error)
 }
 
 /*
- * Waits for the capture, and takes another way where one fails: memory, pipe, the pipe without a
- * confined process.  *ret_result tells how far it came.
+ * Waits for the capture, and takes another way where one fails: memory into a spool, memory
+ * compressed, pipe, the pipe without a confined process.  *ret_result tells how far it came.
  */
 void capture_finish(struct capture *c, struct capture_result *ret_result)
 {
@@ -343,20 +412,23 @@ void capture_finish(struct capture *c, struct capture_result *ret_result)
 	if (!report)
 		return;
 	int r = wait_job(c, ret_result->note);
+	if (is_spool_full(c, r)) {
+		remove_spool(c);
+		use_frames(c);
+		try_again(c);
+		r = wait_job(c, ret_result->note);
+	}
 	if (wants_pipe(c, r)) {
 		/* What was lost between pipe and report cannot be had again. */
 		ret_result->lost = atomic_load(&report->taking);
-		confined_end(&c->process);
 		use_pipe(c);
-		start_process(c);
-		send_job(c);
+		try_again(c);
 		r = wait_job(c, ret_result->note);
 	}
 	if (r == -ECHILD) {
 		/* Once more: it may not have been its own fault. */
 		ret_result->lost = ret_result->lost || atomic_load(&report->taking);
-		start_process(c);
-		send_job(c);
+		try_again(c);
 		r = wait_job(c, ret_result->note);
 	}
 	if (r == -ECHILD || (r < 0 && r != -ETIME && r != -ENOSPC && report->raw_size == 0)) {
@@ -366,7 +438,7 @@ void capture_finish(struct capture *c, struct capture_result *ret_result)
 	}
 	ret_result->from_memory = c->job.kind != CAPTURE_JOB_PIPE;
 	ret_result->end = r == -ETIME ? CAPTURE_TIME_OVER : report->end;
-	ret_result->error = r == -ETIME ? r : report->error;
+	ret_result->error = r == -ETIME ? r : confined_error(report);
 	take_report(c, ret_result);
 	/* A process that did not keep to its time has left a file without its table. */
 	if (r == -ETIME)

@@ -19,10 +19,11 @@
 #include "fd.h"
 #include "sandbox.h"
 
-#define TICK_MS		 100
-#define END_LIMIT_US	 (5U * 1000000) /* a process that waits in the kernel is left behind then */
-#define END_PAUSE_MIN_US 50
-#define END_PAUSE_MAX_US 2000
+#define TICK_MS		   100
+#define END_LIMIT_US	   (5U * 1000000) /* a process that waits in the kernel is left behind then */
+#define CONFINED_ERRNO_MAX 4096		  /* the kernel's own limit */
+#define END_PAUSE_MIN_US   50
+#define END_PAUSE_MAX_US   2000
 
 /* A job as it is sent: of its descriptors those that come with it, in this order. */
 struct message {
@@ -209,6 +210,23 @@ const char *confined_death(const struct confined *p, char *buf, size_t size)
 	return buf;
 }
 
+/* What the job failed with, by its own word: 0, or an -errno that strerror(3) knows. */
+int confined_error(const struct capture_report *report)
+{
+	int32_t error = *(const volatile int32_t *)&report->error;
+
+	return error <= 0 && error > -CONFINED_ERRNO_MAX ? error : -EPROTO;
+}
+
+/* Takes over a digest that a job reported; what is none becomes "". */
+void confined_digest(const char reported[DIGEST_HEX_SIZE], char hex[DIGEST_HEX_SIZE])
+{
+	memcpy(hex, reported, DIGEST_HEX_SIZE);
+	hex[DIGEST_HEX_SIZE - 1] = '\0';
+	if (strspn(hex, "0123456789abcdef") != DIGEST_HEX_SIZE - 1)
+		hex[0] = '\0';
+}
+
 /*
  * Has the process do a job, or where there is none (pid 0), a new one, which stays; for however
  * long it takes. 0; -EINTR: somebody killed the process; -ECHILD: it died of what it did; -errno.
@@ -223,7 +241,7 @@ int confined_run(struct confined *p, const struct capture_shared *shared,
 	if (r == 0)
 		r = confined_wait(p, shared->report, UINT64_MAX, tick, tick_context);
 	if (r == 0)
-		return shared->report->error;
+		return confined_error(shared->report);
 	confined_end(p);
 	if (r == -ECHILD && WIFSIGNALED(p->status) && WTERMSIG(p->status) == SIGKILL)
 		return -EINTR;

@@ -31,4 +31,6 @@ int confined_wait(const struct confined *process, const struct capture_report *r
 void confined_end(struct confined *process);
 int confined_run(struct confined *process, const struct capture_shared *shared,
 		 const struct capture_job *job, confined_tick_fn tick, void *tick_context);
+int confined_error(const struct capture_report *report);
+void confined_digest(const char reported[DIGEST_HEX_SIZE], char hex[DIGEST_HEX_SIZE]);
 const char *confined_death(const struct confined *process, char *buf, size_t size);

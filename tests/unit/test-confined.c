@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/* host-helper/helper/confined.c: what a confined process that was taken over says, and how little
+ * of it is believed; and the file that stays where nobody can tell what is in it. */
+#include "../../host-helper/helper/confined.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../host-helper/helper/capture.h"
+#include "test.h"
+
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+
+static void test_error(void **state)
+{
+	static const struct {
+		int32_t said, taken;
+	} rows[] = {
+		{ 1, -EPROTO }, { INT32_MAX, -EPROTO }, { INT32_MIN, -EPROTO }, { -4096, -EPROTO },
+		{ 0, 0 },	{ -ENOSPC, -ENOSPC },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct capture_report report = { .error = rows[i].said };
+
+		assert_int_equal(confined_error(&report), rows[i].taken);
+	}
+}
+
+static void test_digest(void **state)
+{
+	static const char *const none[] = { "",		 "\r\nX-Evil: 1", DIGITS,
+					    DIGITS "\n", DIGITS "F",	  DIGITS "\xff" };
+	char said[DIGEST_HEX_SIZE + 8], hex[DIGEST_HEX_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+		memset(said, 0, sizeof(said));
+		memcpy(said, none[i], strlen(none[i]));
+		confined_digest(said, hex);
+		assert_string_equal(hex, "");
+	}
+	/* without an end */
+	memset(said, '\n', sizeof(said));
+	confined_digest(said, hex);
+	assert_string_equal(hex, "");
+	memcpy(said, DIGITS "f", DIGEST_HEX_SIZE);
+	confined_digest(said, hex);
+	assert_string_equal(hex, DIGITS "f");
+}
+
+/* A core of which the table is missing, and nobody could make one. */
+static void test_unchecked_file_stays(void **state)
+{
+	static const struct {
+		bool checked;
+		uint64_t stored_size;
+		bool stays;
+	} rows[] = { { false, 5, true }, { true, 17, false }, { false, 0, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char path[] = "/tmp/coreferry-test.XXXXXX";
+		struct capture_request request = { .dirfd = -1 };
+		struct capture_result result = { .end = CAPTURE_TIME_OVER,
+						 .error = -ETIME,
+						 .file = CRASH_CORE_ZST_NAME,
+						 .checked = rows[i].checked,
+						 .stored_size = rows[i].stored_size };
+		struct crash crash;
+
+		crash_init(&crash);
+		assert_non_null(mkdtemp(path));
+		request.dirfd = open(path, O_RDONLY | O_DIRECTORY);
+		close(openat(request.dirfd, CRASH_CORE_ZST_NAME, O_WRONLY | O_CREAT | O_EXCL,
+			     0600));
+		(void)capture_describe(&request, &result, &crash);
+		assert_int_equal(faccessat(request.dirfd, CRASH_CORE_ZST_NAME, F_OK, 0) == 0,
+				 rows[i].stays);
+		assert_int_equal(crash.outcome, rows[i].stays ? CRASH_TRUNCATED : CRASH_FAILED);
+		assert_int_equal(crash.core_file != NULL, rows[i].stays);
+		(void)unlinkat(request.dirfd, CRASH_CORE_ZST_NAME, 0);
+		close(request.dirfd);
+		assert_int_equal(rmdir(path), 0);
+		crash_release(&crash);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_error),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_unchecked_file_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
