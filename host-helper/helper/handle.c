@@ -46,6 +46,7 @@ struct run {
 	struct capture_request request;
 	struct capture *capture;
 	enum counter counter; /* where the outcome is counted */
+	unsigned made_room;   /* cores removed to make room for this one */
 };
 
 static int open_directory(struct run *run)
@@ -105,6 +106,18 @@ static void keep_house(struct run *run, struct counters *counters)
 	counters_add(counters, COUNTER_TRUNCATED_HELPER_KILLED, result.recover.recovered);
 }
 
+/* Of what is full already, and in the victim's time: no recovery, and nobody else's requests. */
+static void make_room(struct run *run)
+{
+	const struct quota_limits limits = make_limits(run);
+	struct housekeeping_result result;
+	int r = housekeeping_make_room(&run->store, &limits, &result);
+
+	if (r < 0)
+		log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
+	run->made_room = result.cores_removed;
+}
+
 static void fill_space(const struct run *run, struct admission_request *request)
 {
 	struct statvfs disk;
@@ -137,10 +150,8 @@ static void admit(struct run *run)
 	fill_space(run, &request);
 	admission_decide(&request, &run->admission);
 	if (run->admission.refused && run->admission.counter == COUNTER_REFUSED_KEEP_FREE) {
-		struct counters none = { .map = NULL };
-
 		/* The old ones make way, if there are any. */
-		keep_house(run, &none);
+		make_room(run);
 		fill_space(run, &request);
 		admission_decide_space(&request, &run->admission);
 	}
@@ -356,6 +367,7 @@ static void count(const struct run *run, const struct counters *counters)
 
 	counters_add(counters, COUNTER_SEEN, 1);
 	counters_add(counters, run->counter, 1);
+	counters_add(counters, COUNTER_EVICTED_CORES, run->made_room);
 	counters_add(counters, COUNTER_CAPTURED_BYTES, run->crash.captured_bytes);
 	counters_add(counters, COUNTER_HOLE_BYTES, run->crash.holes_bytes);
 	counters_add(counters, COUNTER_STORED_BYTES, run->crash.stored_size);

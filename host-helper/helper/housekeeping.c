@@ -60,6 +60,14 @@ static int take_lock(int fd, bool wait)
 	return 0;
 }
 
+static void add_quota(struct housekeeping_result *result)
+{
+	result->freed_bytes += result->quota.freed_bytes;
+	result->cores_removed += result->quota.cores_removed;
+	result->records_removed += result->quota.records_removed;
+	result->tidied += result->quota.tidied;
+}
+
 static int run_once(const struct store *store, const struct quota_limits *limits,
 		    struct housekeeping_result *result)
 {
@@ -67,10 +75,7 @@ static int run_once(const struct store *store, const struct quota_limits *limits
 	int q = quota_enforce(store, limits, &result->quota);
 
 	result->runs++;
-	result->freed_bytes += result->quota.freed_bytes;
-	result->cores_removed += result->quota.cores_removed;
-	result->records_removed += result->quota.records_removed;
-	result->tidied += result->quota.tidied;
+	add_quota(result);
 	return r < 0 ? r : q;
 }
 
@@ -82,6 +87,33 @@ static void pause_for(uint64_t ns)
 					.tv_nsec = (long)(ns % 1000000000) };
 
 	nanosleep(&pause, NULL);
+}
+
+static int open_lock(const struct store *store)
+{
+	int fd = openat(store->dir_fd, LOCK_NAME,
+			O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Enforces the limits once, while a victim waits: nothing is recovered, nobody is waited for, and
+ * what others ask for meanwhile is not done: the caller is to call housekeeping_run() later.  0;
+ * HOUSEKEEPING_LEFT: another process is at it, and nothing was done; -errno.
+ */
+int housekeeping_make_room(const struct store *store, const struct quota_limits *limits,
+			   struct housekeeping_result *ret_result)
+{
+	cleanup_fd int fd = open_lock(store);
+
+	*ret_result = (struct housekeeping_result){ 0 };
+	int r = fd < 0 ? fd : take_lock(fd, false);
+	if (r < 0)
+		return r == -EWOULDBLOCK ? HOUSEKEEPING_LEFT : r;
+	r = quota_enforce(store, limits, &ret_result->quota);
+	add_quota(ret_result);
+	return r;
 }
 
 /*
@@ -96,14 +128,13 @@ static void pause_for(uint64_t ns)
 int housekeeping_run(const struct store *store, const struct quota_limits *limits,
 		     recover_mend_fn mend, struct housekeeping_result *ret_result)
 {
-	cleanup_fd int fd = openat(store->dir_fd, LOCK_NAME,
-				   O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	cleanup_fd int fd = open_lock(store);
 	struct request served, newest;
 	int run_error = 0;
 
 	*ret_result = (struct housekeeping_result){ .recover.mend = mend };
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* On a full disk, where no request can be written, everybody waits for an own turn: room is
 	 * made then. */
 	bool wait = !write_request(fd);

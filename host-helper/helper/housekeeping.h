@@ -20,5 +20,7 @@ struct housekeeping_result {
 	unsigned cores_removed, records_removed, tidied;
 };
 
+int housekeeping_make_room(const struct store *store, const struct quota_limits *limits,
+			   struct housekeeping_result *ret_result);
 int housekeeping_run(const struct store *store, const struct quota_limits *limits,
 		     recover_mend_fn mend, struct housekeeping_result *ret_result);

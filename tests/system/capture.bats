@@ -112,7 +112,7 @@ give_core() {
 	[[ $(field .reason "$dir") == "nobody could look whether it is whole"* ]]
 	is captured "$(($(field .capture.captured_bytes "$dir") > 5 << 20))" 1
 
-	by_hand 'honour_rlimit = yes' -- -c 300000
+	by_hand 'honour_rlimit = yes' -- -c300000
 	is reason "$(field .reason "$dir")" 'honour_rlimit: RLIMIT_CORE is 300000 bytes'
 	is size "$(stat -c %s "$dir/core")" 300000
 	cmp -n 300000 "$dir/core" "$T/given"

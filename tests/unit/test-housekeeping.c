@@ -56,6 +56,29 @@ static void test_it_does_both(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+/* A victim waits: nothing is mended, nobody is waited for. */
+static void test_room_is_made_at_once(void **state)
+{
+	const struct quota_limits limits = { .max_records = 2 };
+	struct housekeeping_result result;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(leave_partial(i), 0);
+	assert_int_equal(run(&result), 0);
+	assert_int_equal(leave_partial(5), 0);
+	cleanup_fd int fd = openat(house_store.dir_fd, LOCK, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(housekeeping_make_room(&house_store, &limits, &result), HOUSEKEEPING_LEFT);
+	assert_int_equal(result.records_removed, 0);
+	assert_int_equal(flock(fd, LOCK_UN), 0);
+	assert_int_equal(housekeeping_make_room(&house_store, &limits, &result), 0);
+	assert_int_equal(result.records_removed, 3);
+	assert_int_equal(count_partials(), 1);
+	/* The lock is free again. */
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+}
+
 /* Nobody else's file is taken for the lock. */
 static void test_a_link_is_no_lock(void **state)
 {
@@ -170,8 +193,9 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, house_setup, house_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_it_does_both),	TEST(test_a_link_is_no_lock),
-		TEST(test_the_request_is_left), TEST(test_who_is_at_it_starts_once_more),
+		TEST(test_it_does_both),	 TEST(test_a_link_is_no_lock),
+		TEST(test_room_is_made_at_once), TEST(test_a_link_is_no_lock),
+		TEST(test_the_request_is_left),	 TEST(test_who_is_at_it_starts_once_more),
 		TEST(test_many_at_once),
 	};
 
