@@ -116,6 +116,12 @@ static int look_at_zst(struct recovery *rec, int fd, struct kept_core *kept)
 
 	if (r == -EBADMSG) {
 		r = rec->mend(rec->dirfd, fd);
+		/* The process that was to do it did not live to: what is in the file is not known,
+		 * and another time it may be the same. */
+		if (r == -ECHILD || r == -ETIME) {
+			kept->stored_size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+			return kept->stored_size > 0 ? 0 : -ENODATA;
+		}
 		if (r < 0) {
 			rec->mend_error = r;
 			return may_be_mended_later(r) ? r : -ENODATA;

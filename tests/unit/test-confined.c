@@ -53,6 +53,18 @@ static void test_digest(void **state)
 	assert_string_equal(hex, DIGITS "f");
 }
 
+/* Bounded, whatever the configuration; and there is time for a large core. */
+static void test_deadline(void **state)
+{
+	static const uint64_t hour_us = 3600ULL * 1000000;
+	struct capture_job job = { .core_fd = -1, .zst_fd = -1, .digest_max = 16ULL << 30 };
+
+	(void)state;
+	assert_in_range(confined_run_deadline(&job, 0), 16ULL << 10, hour_us);
+	job.digest_max = UINT64_MAX;
+	assert_in_range(confined_run_deadline(&job, 5), hour_us, 48 * hour_us);
+}
+
 /* A core of which the table is missing, and nobody could make one. */
 static void test_unchecked_file_stays(void **state)
 {
@@ -95,6 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_unchecked_file_stays),
 	};
 

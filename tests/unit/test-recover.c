@@ -312,6 +312,33 @@ static void test_a_failure_is_not_the_others(void **state)
 	assert_int_equal(crash.core_size, 3 * MIB);
 }
 
+static int mend_dies(int dirfd, int fd)
+{
+	(void)dirfd, (void)fd;
+	return -ECHILD;
+}
+
+/* Where frames cannot be looked at they are kept: unpacked by hand they may be of use. */
+static void test_nobody_could_mend(void **state)
+{
+	static const struct row frames = { .recorded = CRASH_TRUNCATED,
+					   .zst_frames = 3,
+					   .zst_missing = NO_TABLE };
+	cleanup_crash struct crash crash;
+	cleanup_fd int dirfd = -1;
+
+	(void)state;
+	crash_init(&crash);
+	leave(0, &frames);
+	assert_int_equal(recover_all(mend_dies), 1);
+	read_published(0, &dirfd, &crash);
+	assert_int_equal(crash.outcome, CRASH_TRUNCATED);
+	assert_string_equal(crash.core_file, CRASH_CORE_ZST_NAME);
+	assert_int_equal(crash.core_size, 0);
+	assert_true(crash.stored_size > 0);
+	assert_int_equal(faccessat(dirfd, CRASH_CORE_ZST_NAME, F_OK, 0), 0);
+}
+
 /* A published crash whose helper was killed between two steps. */
 static void test_what_is_left_in_a_published_crash(void **state)
 {
@@ -520,6 +547,7 @@ int main(void)
 		TEST(test_a_living_helper_is_left_alone),
 		TEST(test_an_empty_directory_is_given_time),
 		TEST(test_a_failure_is_not_the_others),
+		TEST(test_nobody_could_mend),
 		TEST(test_what_is_left_in_a_published_crash),
 		TEST(test_the_recovery_is_killed),
 		TEST(test_killed_anywhere),
