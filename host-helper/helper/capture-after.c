@@ -220,8 +220,8 @@ void capture_digests(struct capture *c, int dirfd, struct crash *crash, uint64_t
 }
 
 /*
- * Ends a core.zst whose writer was stopped, with what of it is whole.  0; -EINTR: not now; or
- * -errno.
+ * Ends a core.zst whose writer was stopped, with what of it is whole.  0; -ECHILD,
+ * -ETIME: nobody could; or -errno.
  */
 int capture_mend(int dirfd, int fd)
 {

@@ -412,6 +412,9 @@ static int run_compress(struct capture_work *work)
 	digest_init(&stored);
 	if (r == 0 && source.size <= work->job.digest_max)
 		sink.raw_digest = &raw;
+	/* Another process may have begun it. */
+	if (r == 0 && ftruncate(work->job.zst_fd, 0) < 0)
+		r = -errno;
 	if (r == 0)
 		r = seekable_writer_new(work->job.zst_fd, CAPTURE_LEVEL, &sink.writer);
 	if (r == 0) {

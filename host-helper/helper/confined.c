@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -24,6 +25,12 @@
 #define CONFINED_ERRNO_MAX 4096		  /* the kernel's own limit */
 #define END_PAUSE_MIN_US   50
 #define END_PAUSE_MAX_US   2000
+
+/* What a job may take after the victim's release: a process that was taken over might never end,
+ * and holds a slot. */
+#define RUN_LEAST_US	   (600ULL * 1000000)
+#define RUN_BYTES_PER_US   8
+#define RUN_UNPACKED_BYTES (1ULL << 40) /* digest_max counts up to that */
 
 /* A job as it is sent: of its descriptors those that come with it, in this order. */
 struct message {
@@ -227,23 +234,50 @@ void confined_digest(const char reported[DIGEST_HEX_SIZE], char hex[DIGEST_HEX_S
 		hex[0] = '\0';
 }
 
-/*
- * Has the process do a job, or where there is none (pid 0), a new one, which stays; for however
- * long it takes. 0; -EINTR: somebody killed the process; -ECHILD: it died of what it did; -errno.
- */
-int confined_run(struct confined *p, const struct capture_shared *shared,
-		 const struct capture_job *job, confined_tick_fn tick, void *tick_context)
+static uint64_t bytes_of(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+}
+
+/* When a job that began now, and is not of the victim's time, must have ended. */
+uint64_t confined_run_deadline(const struct capture_job *job, uint64_t now_us)
+{
+	uint64_t unpacked =
+		job->digest_max < RUN_UNPACKED_BYTES ? job->digest_max : RUN_UNPACKED_BYTES;
+
+	return now_us + RUN_LEAST_US +
+	       (bytes_of(job->core_fd) + bytes_of(job->zst_fd) + unpacked) / RUN_BYTES_PER_US;
+}
+
+static int run_once(struct confined *p, const struct capture_shared *shared,
+		    const struct capture_job *job, confined_tick_fn tick, void *tick_context)
 {
 	int r = p->pid > 0 ? 0 : confined_start(shared, p);
 
 	if (r == 0)
 		r = confined_send(p, shared, job);
 	if (r == 0)
-		r = confined_wait(p, shared->report, UINT64_MAX, tick, tick_context);
-	if (r == 0)
-		return confined_error(shared->report);
-	confined_end(p);
-	if (r == -ECHILD && WIFSIGNALED(p->status) && WTERMSIG(p->status) == SIGKILL)
-		return -EINTR;
+		r = confined_wait(p, shared->report,
+				  confined_run_deadline(job, clock_monotonic_us()), tick,
+				  tick_context);
+	if (r < 0)
+		confined_end(p);
 	return r;
+}
+
+/*
+ * Has the process do a job that can be begun anew, for as long as there is work for: another one
+ * where there is none (pid 0) or it was ended, which may not have been its own fault, but memory's.
+ * 0; -ECHILD: the process ended before; -ETIME: it did not end; -errno.
+ */
+int confined_run(struct confined *p, const struct capture_shared *shared,
+		 const struct capture_job *job, confined_tick_fn tick, void *tick_context)
+{
+	int r = run_once(p, shared, job, tick, tick_context);
+
+	if (r == -ECHILD)
+		r = run_once(p, shared, job, tick, tick_context);
+	return r < 0 ? r : confined_error(shared->report);
 }

@@ -29,6 +29,7 @@ int confined_send(const struct confined *process, const struct capture_shared *s
 int confined_wait(const struct confined *process, const struct capture_report *report,
 		  uint64_t deadline_us, confined_tick_fn tick, void *tick_context);
 void confined_end(struct confined *process);
+uint64_t confined_run_deadline(const struct capture_job *job, uint64_t now_us);
 int confined_run(struct confined *process, const struct capture_shared *shared,
 		 const struct capture_job *job, confined_tick_fn tick, void *tick_context);
 int confined_error(const struct capture_report *report);
