@@ -172,10 +172,15 @@ static const char *find_refusal(const struct delegation *d)
 	return NULL;
 }
 
+/* True if a core is to be handed over at all. */
+bool delegate_is_wanted(const struct arguments *arguments, const struct config *config)
+{
+	return arguments->delegate[0] != NULL || config->push || config->fallback_core;
+}
+
 static bool has_work(const struct delegation *d)
 {
-	return d->crash->core_file != NULL &&
-	       (d->arguments->delegate[0] != NULL || d->config->push || d->config->fallback_core);
+	return d->crash->core_file != NULL && delegate_is_wanted(d->arguments, d->config);
 }
 
 /* True if the victim must stay until the core is handed over: its container ends with it. */

@@ -20,5 +20,6 @@ struct delegation {
 	int dirfd; /* the crash's directory */
 };
 
+bool delegate_is_wanted(const struct arguments *arguments, const struct config *config);
 bool delegate_wants_hold(const struct delegation *delegation);
 void delegate_core(const struct delegation *delegation);

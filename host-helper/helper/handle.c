@@ -72,7 +72,8 @@ static void refuse(struct run *run, enum counter counter, const char *reason)
 
 static void snapshot(struct run *run)
 {
-	victim_snapshot(run->victim, run->arguments);
+	victim_snapshot(run->victim, run->arguments,
+			delegate_is_wanted(run->arguments, run->config));
 	if (record_fill(&run->crash, run->arguments, run->victim) < 0)
 		log_error("pid %u crashed: out of memory for its record", run->arguments->pid);
 }

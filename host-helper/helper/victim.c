@@ -338,8 +338,9 @@ static void make_plan(struct victim *v)
 /*
  * Reads all that is to be known, in the victim's time: its rights first.  Nothing here fails: what
  * could not be read is missing, and then the core goes to root only, or is not handed over.
+ * with_plan: it may be handed over.
  */
-void victim_snapshot(struct victim *v, const struct arguments *a)
+void victim_snapshot(struct victim *v, const struct arguments *a, bool with_plan)
 {
 	read_files(v);
 	if (!v->has_status) {
@@ -347,7 +348,7 @@ void victim_snapshot(struct victim *v, const struct arguments *a)
 		return;
 	}
 	v->root_only = find_root_only(v, a);
-	if (!v->root_only)
+	if (!v->root_only && with_plan)
 		make_plan(v);
 	if (!v->root_only && check_alive(v) < 0)
 		v->root_only = "the process went away while it was looked at";
