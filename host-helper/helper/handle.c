@@ -33,6 +33,7 @@
 #include "store.h"
 
 #define NICE_AFTER_RELEASE 10
+#define PIPE_CLOSED_US	   200000 /* for the kernel to see it */
 #define EARLY_RECORD_BYTES (8ULL << 20)
 
 struct run {
@@ -253,10 +254,12 @@ static void capture(struct run *run, struct capture_result *result)
 	if (!run->admission.refused) {
 		write_early_record(run);
 		capture_finish(run->capture, result);
-		/* With the memory taken directly the kernel waits at the pipe, and sees at once
-		 * that it is closed. */
-		if (result->end == CAPTURE_TIME_OVER && !result->from_memory)
-			victim_abandon(run->victim);
+		/* With the memory taken directly the kernel waits at the pipe, as a rule, and sees
+		 * at once that it is closed. */
+		if (result->end == CAPTURE_TIME_OVER)
+			victim_end_by(run->victim, result->from_memory
+							   ? clock_monotonic_us() + PIPE_CLOSED_US
+							   : 0);
 	}
 	if (run->admission.refused)
 		capture_end(run->capture); /* it has the pipe, too */
@@ -423,7 +426,8 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		work_on_core(&run);
 		capture_end(early);
 		delegate_core(&delegation);
-		victim_release(victim);
+		/* It is let go; that it has ended, too, is seen to here at the latest. */
+		victim_end_by(victim, victim->start_us + config->max_block_ms * 1000);
 		run.crash.held_us = victim->held_us;
 		write_record(&run);
 		keep_books(&run);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,15 +61,29 @@ void victim_release(struct victim *v)
 }
 
 /*
- * Lets the victim go where its dump goes on and on: the kernel looks whether the pipe is still open
- * only when it finds a page to write, which behind terabytes of holes is minutes later.  Only
- * SIGKILL ends the dump at once, at a price: the parent sees that signal in place of the one that
- * it crashed with.
+ * Lets the victim go, and sees that it ends: the kernel looks whether the pipe is still open only
+ * when it finds a page to write, which behind terabytes of holes is minutes later.  Only SIGKILL
+ * ends the dump at once, at a price: the parent sees that signal in place of the one that it
+ * crashed with.  So the kernel has until deadline_us (CLOCK_MONOTONIC) to see it by itself.
  */
-void victim_abandon(struct victim *v)
+void victim_end_by(struct victim *v, uint64_t deadline_us)
 {
+	struct pollfd fd = { .fd = v->pidfd, .events = POLLIN };
+	uint64_t now;
+
 	victim_release(v);
-	if (v->is_dumping && check_alive(v) == 0)
+	if (!v->is_dumping)
+		return;
+	while ((now = clock_monotonic_us()) < deadline_us) {
+		uint64_t left_ms = (deadline_us - now) / 1000 + 1;
+		int n = poll(&fd, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+
+		if (n > 0)
+			return;
+		if (n < 0 && errno != EINTR)
+			break;
+	}
+	if (check_alive(v) == 0)
 		(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
 }
 
