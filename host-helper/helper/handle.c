@@ -207,8 +207,8 @@ static void write_record(const struct run *run)
 	int r = store_write_record(&run->store, run->dirfd, &run->crash);
 
 	if (r < 0)
-		log_error("crash %s: its record could not be written: %s", run->crash.id,
-			  strerror(-r));
+		log_error("crash %s (%s): its record could not be written: %s", run->crash.id,
+			  run->crash.comm ? run->crash.comm : "?", strerror(-r));
 }
 
 /*
@@ -437,5 +437,6 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 	crash_release(&run.crash);
 	store_close(&run.store);
 	fd_close(&run.dirfd);
+	victim_outlive(victim, victim->start_us + config->max_block_ms * 1000, LAST_GRACE_US);
 	return recorded;
 }

@@ -94,7 +94,7 @@ helper() { "$T/bin/coreferry-helper" "$@" </dev/null; }
 @test "a full disk: truncated, the record is whole, and nothing hangs" {
 	mkdir -p "$T/full"
 	mount -t tmpfs -o size=3m,mode=755 none "$T/full"
-	cf_config "store = $T/full" 'push = no'
+	cf_config "store = $T/full" 'push = no' 'keep_free = 0' 'max_use = 0'
 	SECONDS=0
 	crash "$T/tests/crasher" --heap 50 --random
 	wait_quiet
