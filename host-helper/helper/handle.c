@@ -394,6 +394,15 @@ static void keep_books(struct run *run)
 	counters_close(&counters);
 }
 
+/* It was let go; that it ends, too, is seen to at last. */
+static void end_victim(const struct run *run)
+{
+	uint64_t deadline_us = run->victim->start_us + run->config->max_block_ms * 1000;
+	uint64_t grace_us = clock_monotonic_us() + LAST_GRACE_US;
+
+	victim_end_by(run->victim, deadline_us > grace_us ? deadline_us : grace_us);
+}
+
 /* The way of a crash; early: capture_init() of it.  True: there is a record of it. */
 bool handle_crash(const struct arguments *arguments, const struct config *config,
 		  const char *config_error, struct victim *victim, struct capture *early)
@@ -426,8 +435,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		work_on_core(&run);
 		capture_end(early);
 		delegate_core(&delegation);
-		/* It is let go; that it has ended, too, is seen to here at the latest. */
-		victim_end_by(victim, victim->start_us + config->max_block_ms * 1000);
+		victim_release(victim);
 		run.crash.held_us = victim->held_us;
 		write_record(&run);
 		keep_books(&run);
@@ -437,6 +445,6 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 	crash_release(&run.crash);
 	store_close(&run.store);
 	fd_close(&run.dirfd);
-	victim_outlive(victim, victim->start_us + config->max_block_ms * 1000, LAST_GRACE_US);
+	end_victim(&run);
 	return recorded;
 }

@@ -87,32 +87,6 @@ void victim_end_by(struct victim *v, uint64_t deadline_us)
 		(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
 }
 
-/*
- * Waits for the end of a victim that was let go, until deadline_us (CLOCK_MONOTONIC), but for
- * grace_us at least, and ends it then: a dump of which nobody wants the rest may go on for minutes
- * all the same, as above.
- */
-void victim_outlive(const struct victim *v, uint64_t deadline_us, uint64_t grace_us)
-{
-	struct pollfd fd = { .fd = v->pidfd, .events = POLLIN };
-
-	if (!v->is_dumping || v->pipe_fd >= 0)
-		return;
-	if (deadline_us < clock_monotonic_us() + grace_us)
-		deadline_us = clock_monotonic_us() + grace_us;
-	for (;;) {
-		uint64_t now = clock_monotonic_us();
-		uint64_t left_ms = deadline_us > now ? (deadline_us - now) / 1000 + 1 : 0;
-		int ready = poll(&fd, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
-
-		if (ready > 0)
-			return;
-		if (ready < 0 ? errno != EINTR : left_ms == 0)
-			break;
-	}
-	(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
-}
-
 /* Keeps the victim, but for no longer than max_ms from now. */
 void victim_hold(struct victim *v, uint64_t max_ms)
 {
