@@ -33,7 +33,8 @@
 #include "store.h"
 
 #define NICE_AFTER_RELEASE 10
-#define PIPE_CLOSED_US	   200000 /* for the kernel to see it */
+#define LAST_GRACE_US	   2000000U /* in which a victim that is let go ends by itself */
+#define PIPE_CLOSED_US	   200000   /* for the kernel to see it */
 #define EARLY_RECORD_BYTES (8ULL << 20)
 
 struct run {
@@ -352,6 +353,10 @@ static void work_on_core(struct run *run)
 {
 	if (!run->crash.core_file)
 		return;
+	/* Whoever took it over by the victim's bytes may have kept the pipe, and with it the
+	 * victim: what follows is done by another one then. */
+	if (run->victim->pipe_fd >= 0 || !victim_has_ended(run->victim))
+		confined_end(&run->capture->process);
 	cleanup_fd int slot = take_compress_slot(run);
 	compress(run);
 	record_sync(run->dirfd, run->crash.core_file);

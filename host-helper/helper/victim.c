@@ -87,6 +87,14 @@ void victim_end_by(struct victim *v, uint64_t deadline_us)
 		(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
 }
 
+/* True if it has ended, or if there is none to ask for. */
+bool victim_has_ended(const struct victim *v)
+{
+	struct pollfd fd = { .fd = v->pidfd, .events = POLLIN };
+
+	return v->pidfd < 0 || poll(&fd, 1, 0) > 0;
+}
+
 /* Keeps the victim, but for no longer than max_ms from now. */
 void victim_hold(struct victim *v, uint64_t max_ms)
 {
