@@ -256,8 +256,9 @@ static int run_once(struct confined *p, const struct capture_shared *shared,
 {
 	int r = p->pid > 0 ? 0 : confined_start(shared, p);
 
-	if (r == 0)
-		r = confined_send(p, shared, job);
+	/* It may have been ended while it had nothing to do. */
+	if (r == 0 && confined_send(p, shared, job) < 0)
+		r = -ECHILD;
 	if (r == 0)
 		r = confined_wait(p, shared->report,
 				  confined_run_deadline(job, clock_monotonic_us()), tick,
