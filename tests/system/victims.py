@@ -11,7 +11,7 @@
 #        victims.py kill [--seed N] [--signal NAME] [--early] --helper PATH --store DIR TARGET COUNT PROGRAM [ARG]...
 #            COUNT victims, one after the other; TARGET, "helper", "child", "children" (each one that there is from then
 #            on) or "victim", gets the signal (KILL) at a random moment between the helper's start and its end, as long
-#            as one that was left alone took; --early: in the first half of its capture. Prints a line for each: "PID" or
+#            as one that was left alone took; --early: in the first tenth of its capture. Prints a line for each: "PID" or
 #            "PID ?" (there was no directory yet), then "# HIT DELAY_MS LIFE_MS ..."; HIT: "hit", or "late": the target
 #            had ended
 import argparse
@@ -160,7 +160,7 @@ def kill(options):
         # The capture is short, and the more delicate part.
         delay = chance.uniform(0, held if options.target == "victim" or chance.random() < 0.5 else life)
         if options.early:
-            delay = chance.uniform(0, held / 2)
+            delay = chance.uniform(0, held / 10)
         pid, result, reaped, _ = one(options, delay)
         mark = "" if options.target != "helper" or has_directory(options.store, pid) else " ?"
         print(f"{pid}{mark}\n# {result} {delay * 1000:.1f} {life * 1000:.1f} reaped {reaped * 1000:.1f}", flush=True)
