@@ -21,8 +21,8 @@
 #include "sandbox.h"
 
 #define TICK_MS		   100
-#define END_LIMIT_US	   (5U * 1000000) /* a process that waits in the kernel is left behind then */
-#define CONFINED_ERRNO_MAX 4096		  /* the kernel's own limit */
+#define END_LIMIT_US	   5000000U /* a process that waits in the kernel is left behind then */
+#define CONFINED_ERRNO_MAX 4096	    /* the kernel's own limit */
 #define END_PAUSE_MIN_US   50
 #define END_PAUSE_MAX_US   2000
 

@@ -107,13 +107,12 @@ static void *run_thread(void *context)
 {
 	struct pump *p = context;
 	cleanup_free struct frame *frame = malloc(sizeof(*frame));
-	cleanup_free char *own_data = NULL;
-	char *data = take_buffer(p);
+	char *lent = take_buffer(p);
+	cleanup_free char *own_data = lent ? NULL : malloc(p->order->frame_bytes);
+	char *data = lent ? lent : own_data;
 	void *own = NULL;
 	uint64_t number;
 
-	if (!data)
-		data = own_data = malloc(p->order->frame_bytes);
 	int r = frame && data ? 0 : -ENOMEM;
 
 	if (r == 0 && p->order->sink.open)
