@@ -49,6 +49,7 @@ struct run {
 	struct capture *capture;
 	enum counter counter; /* where the outcome is counted */
 	unsigned made_room;   /* cores removed to make room for this one */
+	bool is_published;
 };
 
 static int open_directory(struct run *run)
@@ -203,13 +204,14 @@ static void start_capture(struct run *run)
 	capture_start(run->capture, &run->request);
 }
 
-static void write_record(const struct run *run)
+static bool write_record(const struct run *run)
 {
 	int r = store_write_record(&run->store, run->dirfd, &run->crash);
 
 	if (r < 0)
 		log_error("crash %s (%s): its record could not be written: %s", run->crash.id,
 			  run->crash.comm ? run->crash.comm : "?", strerror(-r));
+	return r == 0;
 }
 
 /*
@@ -223,7 +225,7 @@ static void write_early_record(struct run *run)
 	run->crash.outcome = CRASH_TRUNCATED;
 	(void)crash_set_string(&run->crash.reason,
 			       "coreferry-helper was stopped before the capture was complete");
-	write_record(run);
+	(void)write_record(run);
 }
 
 static void release_unless_held(struct run *run)
@@ -293,16 +295,25 @@ static void own_core(const struct run *run, const char *name)
 	record_set_xattrs(core, &run->crash);
 }
 
-/* The record first: on a full disk the rest may not find room. */
-static void publish(struct run *run)
+/*
+ * The record, and then the crash is shown.  The record first: on a full disk the rest may not find
+ * room.  Without it nobody would know of the core: so that waits for the next time, and after the
+ * last one for recovery.
+ */
+static bool publish(struct run *run)
 {
+	if (run->is_published)
+		return write_record(run);
 	run->crash.held_us = run->victim->held_us;
 	run->crash.published_us = clock_now_us();
-	write_record(run);
+	if (!write_record(run))
+		return false;
 	record_write_snapshot(&run->store, run->dirfd, run->victim);
 	int r = store_publish(&run->store, run->crash.id);
 	if (r < 0)
 		log_error("crash %s: could not be published: %s", run->crash.id, strerror(-r));
+	run->is_published = r == 0;
+	return true;
 }
 
 static void check_hold(void *context)
@@ -345,8 +356,8 @@ static void compress(struct run *run)
 	if (r < 0 || !raw)
 		return;
 	own_core(run, run->crash.core_file);
-	write_record(run);
-	(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
+	if (publish(run))
+		(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
 }
 
 static void work_on_core(struct run *run)
@@ -362,7 +373,7 @@ static void work_on_core(struct run *run)
 	record_sync(run->dirfd, run->crash.core_file);
 	capture_digests(run->capture, run->dirfd, &run->crash, run->config->digest_max, check_hold,
 			run);
-	write_record(run);
+	(void)publish(run);
 }
 
 static void count(const struct run *run, const struct counters *counters)
@@ -392,7 +403,9 @@ static void keep_books(struct run *run)
 
 	if (r < 0)
 		log_warning("counters in %s: %s", run->config->store, strerror(-r));
-	count(run, &counters);
+	/* One that is not shown is counted by who recovers it. */
+	if (run->is_published)
+		count(run, &counters);
 	/* From now on this crash may make way for others, too. */
 	fd_close(&run->dirfd);
 	keep_house(run, &counters);
@@ -436,16 +449,16 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		delegation.dirfd = run.dirfd;
 		if (!delegate_wants_hold(&delegation))
 			victim_release(victim);
-		publish(&run);
+		(void)publish(&run);
 		work_on_core(&run);
 		capture_end(early);
 		delegate_core(&delegation);
 		victim_release(victim);
 		run.crash.held_us = victim->held_us;
-		write_record(&run);
+		(void)publish(&run);
 		keep_books(&run);
 	}
-	bool recorded = run.crash.published_us > 0;
+	bool recorded = run.is_published;
 	capture_end(early);
 	crash_release(&run.crash);
 	store_close(&run.store);
