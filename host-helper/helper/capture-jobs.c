@@ -153,7 +153,8 @@ static int finish_file(struct seekable_writer *writer, int error)
 		make_room(writer);
 	while ((r = seekable_writer_finish(writer)) < 0) {
 		error = error ? error : r;
-		if (seekable_writer_drop_last(writer) < 0)
+		/* Frames make room on a disk; they are no remedy for anything else. */
+		if (capture_end_of(r) != CAPTURE_DISK_FULL || seekable_writer_drop_last(writer) < 0)
 			break;
 	}
 	return error;
