@@ -8,8 +8,9 @@
 # usage: store-check.py [--expect FILE] [--killed] [--random MIB] STORE
 #   --expect  a line "PID" for each crash that must be there, "PID ?" for one that may; no others may be there. "PID" once
 #             is one record, and never two
-#   --killed  helpers were killed: what they had captured may be without digests, and raw
-#   --random  each victim was "crasher --heap MIB --random": what its core must hold is known from its pid
+#   --killed  helpers were killed, or had no room: what they had captured may be without digests, and raw
+#   --random  each victim was "crasher --heap MIB --random": what its core must hold, or a part of it must begin with, is
+#             known from its pid
 import argparse
 import collections
 import concurrent.futures
@@ -66,14 +67,17 @@ def next_word(state):
     return state ^ (state << 17 & MASK)
 
 
-def check_random(core, pid, mib):
-    """The first words, and from page to page: what was lost, moved or another's cannot go on as it began."""
+def check_random(core, pid, mib, whole):
+    """The first words, and from page to page: what was lost, moved or another's cannot go on as it began. Of a part it
+    holds up to its end, but for a last page of which there is less."""
     words = [next_word(0x9e3779b97f4a7c15 ^ pid)]
     for _ in range(7):
         words.append(next_word(words[-1]))
     start = core.find(struct.pack("<8Q", *words))
     expect(start >= 0, "its memory is not in it")
-    for page in range(start + PAGE, start + (mib << 20), PAGE):
+    end = start + (mib << 20)
+    expect(end <= len(core) or not whole, "its memory ends early")
+    for page in range(start + PAGE, min(end, len(core) - 8), PAGE):
         last, first = struct.unpack_from("<QQ", core, page - 8)
         expect(next_word(last) == first, f"its memory does not go on at {page}")
 
@@ -106,8 +110,8 @@ def check_core(directory, record, options):
     expect(length == core["size"], f"{length} bytes, and core.size says {core['size']}")
     if record["outcome"] == "stored":
         expect(expected_size(head) == length, f"{length} bytes, and its headers say {expected_size(head)}")
-        if options.random:
-            check_random(b"".join(whole), record["pid"], options.random)
+    if options.random:
+        check_random(b"".join(whole), record["pid"], options.random, record["outcome"] == "stored")
     if not core.get("sha256"):
         expect(options.killed, "no digest")
         return 1
