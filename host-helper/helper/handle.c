@@ -34,7 +34,7 @@
 
 #define NICE_AFTER_RELEASE 10
 #define LAST_GRACE_US	   2000000U /* in which a victim that is let go ends by itself */
-#define PIPE_CLOSED_US	   200000   /* for the kernel to see it */
+#define SOON_US		   100000U
 #define EARLY_RECORD_BYTES (8ULL << 20)
 
 struct run {
@@ -257,12 +257,11 @@ static void capture(struct run *run, struct capture_result *result)
 	if (!run->admission.refused) {
 		write_early_record(run);
 		capture_finish(run->capture, result);
-		/* With the memory taken directly the kernel waits at the pipe, as a rule, and sees
-		 * at once that it is closed. */
-		if (result->end == CAPTURE_TIME_OVER)
-			victim_end_by(run->victim, result->from_memory
-							   ? clock_monotonic_us() + PIPE_CLOSED_US
-							   : 0);
+		/* Nobody reads on: the kernel must not, either.  With the memory taken directly it
+		 * mostly waits at the pipe, and sees at once that it is closed; see end_victim().
+		 */
+		if (result->end == CAPTURE_TIME_OVER && !result->from_memory)
+			victim_end_by(run->victim, 0);
 	}
 	if (run->admission.refused)
 		capture_end(run->capture); /* it has the pipe, too */
@@ -360,14 +359,27 @@ static void compress(struct run *run)
 		(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
 }
 
+/*
+ * Unless the victim is held: it was let go, and that it ends, too, is seen to here.  Whoever took
+ * over the confined process by the victim's bytes may have kept the pipe.
+ */
+static void end_victim(struct run *run)
+{
+	uint64_t now_us = clock_monotonic_us();
+	uint64_t deadline_us = run->victim->start_us + run->config->max_block_ms * 1000;
+	uint64_t grace_us = now_us + LAST_GRACE_US;
+
+	if (run->victim->pipe_fd >= 0 || !run->victim->is_dumping)
+		return;
+	if (!victim_has_ended(run->victim, now_us + SOON_US))
+		confined_end(&run->capture->process);
+	victim_end_by(run->victim, deadline_us > grace_us ? deadline_us : grace_us);
+}
+
 static void work_on_core(struct run *run)
 {
 	if (!run->crash.core_file)
 		return;
-	/* Whoever took it over by the victim's bytes may have kept the pipe, and with it the
-	 * victim: what follows is done by another one then. */
-	if (run->victim->pipe_fd >= 0 || !victim_has_ended(run->victim))
-		confined_end(&run->capture->process);
 	cleanup_fd int slot = take_compress_slot(run);
 	compress(run);
 	record_sync(run->dirfd, run->crash.core_file);
@@ -412,15 +424,6 @@ static void keep_books(struct run *run)
 	counters_close(&counters);
 }
 
-/* It was let go; that it ends, too, is seen to at last. */
-static void end_victim(const struct run *run)
-{
-	uint64_t deadline_us = run->victim->start_us + run->config->max_block_ms * 1000;
-	uint64_t grace_us = clock_monotonic_us() + LAST_GRACE_US;
-
-	victim_end_by(run->victim, deadline_us > grace_us ? deadline_us : grace_us);
-}
-
 /* The way of a crash; early: capture_init() of it.  True: there is a record of it. */
 bool handle_crash(const struct arguments *arguments, const struct config *config,
 		  const char *config_error, struct victim *victim, struct capture *early)
@@ -450,6 +453,10 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		if (!delegate_wants_hold(&delegation))
 			victim_release(victim);
 		(void)publish(&run);
+		end_victim(&run);
+		/* One that is held must not depend on who handles its bytes. */
+		if (victim->pipe_fd >= 0)
+			confined_end(&early->process);
 		work_on_core(&run);
 		capture_end(early);
 		delegate_core(&delegation);

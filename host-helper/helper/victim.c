@@ -60,6 +60,25 @@ void victim_release(struct victim *v)
 	v->held_us = clock_monotonic_us() - v->start_us;
 }
 
+/* True if it has ended, or does until deadline_us (CLOCK_MONOTONIC), or if there is none. */
+bool victim_has_ended(const struct victim *v, uint64_t deadline_us)
+{
+	struct pollfd fd = { .fd = v->pidfd, .events = POLLIN };
+
+	if (v->pidfd < 0)
+		return true;
+	for (;;) {
+		uint64_t now = clock_monotonic_us();
+		uint64_t left_ms = deadline_us > now ? (deadline_us - now) / 1000 + 1 : 0;
+		int n = poll(&fd, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+
+		if (n > 0)
+			return true;
+		if (left_ms == 0 || (n < 0 && errno != EINTR))
+			return false;
+	}
+}
+
 /*
  * Lets the victim go, and sees that it ends: the kernel looks whether the pipe is still open only
  * when it finds a page to write, which behind terabytes of holes is minutes later.  Only SIGKILL
@@ -68,31 +87,9 @@ void victim_release(struct victim *v)
  */
 void victim_end_by(struct victim *v, uint64_t deadline_us)
 {
-	struct pollfd fd = { .fd = v->pidfd, .events = POLLIN };
-	uint64_t now;
-
 	victim_release(v);
-	if (!v->is_dumping)
-		return;
-	while ((now = clock_monotonic_us()) < deadline_us) {
-		uint64_t left_ms = (deadline_us - now) / 1000 + 1;
-		int n = poll(&fd, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
-
-		if (n > 0)
-			return;
-		if (n < 0 && errno != EINTR)
-			break;
-	}
-	if (check_alive(v) == 0)
+	if (v->is_dumping && !victim_has_ended(v, deadline_us) && check_alive(v) == 0)
 		(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
-}
-
-/* True if it has ended, or if there is none to ask for. */
-bool victim_has_ended(const struct victim *v)
-{
-	struct pollfd fd = { .fd = v->pidfd, .events = POLLIN };
-
-	return v->pidfd < 0 || poll(&fd, 1, 0) > 0;
 }
 
 /* Keeps the victim, but for no longer than max_ms from now. */

@@ -59,7 +59,7 @@ void victim_close(struct victim *victim);
 int victim_open(struct victim *victim, const struct arguments *arguments);
 void victim_snapshot(struct victim *victim, const struct arguments *arguments, bool with_plan);
 void victim_release(struct victim *victim);
-bool victim_has_ended(const struct victim *victim);
+bool victim_has_ended(const struct victim *victim, uint64_t deadline_us);
 void victim_end_by(struct victim *victim, uint64_t deadline_us);
 void victim_hold(struct victim *victim, uint64_t max_ms);
 void victim_check_hold(struct victim *victim);

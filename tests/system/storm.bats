@@ -63,11 +63,14 @@ check_counters() {
 	check_counters
 }
 
-@test "storm: one slot, and one second to wait for it: stored, or refused for that" {
+@test "storm: one slot, and one second for all: stored, or refused or cut for that" {
 	cf_config 'push = no' 'slots = 1' 'max_block = 1s'
 	storm 200 --heap 8 --random
 	check_store --random 8
-	[[ $(tail -n 1 "$T/checked") == "stored "*", truncated 0, refused "*", failed 0, undigested 0" ]]
+	# The one that gets its slot last may not have the time that it needs.
+	[[ $(tail -n 1 "$T/checked") == "stored "*", truncated "[0-3]", refused "*", failed 0, undigested 0" ]]
+	is "why truncated" "$(jq -r 'select(.outcome == "truncated").reason' "$T"/store/crashes/2*/crash.json |
+		grep -vc '^max_block is over' || true)" 0
 	reasons=$(jq -r 'select(.outcome == "refused").reason' "$T"/store/crashes/2*/crash.json | sort | uniq -c | sed 's/^ *//')
 	echo "$reasons"
 	is "why refused" "${reasons#* }" "max_block was over before one of 1 slots was free"
