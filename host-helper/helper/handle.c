@@ -52,18 +52,6 @@ struct run {
 	bool is_published;
 };
 
-static int open_directory(struct run *run)
-{
-	int r = store_open(run->config->store, true, &run->store);
-
-	if (r == 0)
-		r = record_begin(&run->store, &run->crash, run->arguments->pid, &run->dirfd);
-	if (r < 0)
-		log_error("pid %u crashed: no record: %s: %s", run->arguments->pid,
-			  run->config->store, strerror(-r));
-	return r;
-}
-
 /* --- may the core be taken? --- */
 
 static void refuse(struct run *run, enum counter counter, const char *reason)
@@ -79,6 +67,22 @@ static void snapshot(struct run *run)
 			delegate_is_wanted(run->arguments, run->config));
 	if (record_fill(&run->crash, run->arguments, run->victim) < 0)
 		log_error("pid %u crashed: out of memory for its record", run->arguments->pid);
+}
+
+static int open_directory(struct run *run)
+{
+	int r = store_open(run->config->store, true, &run->store);
+
+	if (r == 0)
+		r = record_begin(&run->store, &run->crash, run->arguments->pid, &run->dirfd);
+	if (r < 0) {
+		/* The log is all that tells of it. */
+		snapshot(run);
+		log_error("pid %u (%s) crashed: no record: %s: %s", run->arguments->pid,
+			  run->crash.comm ? run->crash.comm : "?", run->config->store,
+			  strerror(-r));
+	}
+	return r;
 }
 
 static struct quota_limits make_limits(const struct run *run)
