@@ -44,7 +44,8 @@ disk() {
 
 # victim ARGS...: one crash, noted in $T/expected.
 victim() {
-	/usr/bin/python3 "$BATS_TEST_DIRNAME/victims.py" storm 1 "$T/tests/crasher-static" "$@" --crash none >"$T/victim"
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/victims.py" storm 1 \
+		"$T/tests/crasher-static" "$@" --crash none >"$T/victim"
 	cut -d' ' -f1 "$T/victim" >>"$T/expected"
 }
 

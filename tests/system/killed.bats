@@ -46,8 +46,8 @@ mode() {
 strike() {
 	local target=$1 count=$2
 	shift 2
-	victims kill --seed "$SEED" "${OPTIONS[@]}" --helper "$T/bin/coreferry-helper" --store "$T/store" "$target" "$count" \
-		"$@" --crash none >"$T/struck"
+	victims kill --seed "$SEED" "${OPTIONS[@]}" --helper "$T/bin/coreferry-helper" --store "$T/store" \
+		"$target" "$count" "$@" --crash none >"$T/struck"
 	sed "s|^#|# $target $MODE $*:|" "$T/struck"
 	grep -v '^#' "$T/struck" >>"$T/expected"
 	cat "$T/struck" >>"$T/all"

@@ -23,10 +23,13 @@ setup() {
 storm() {
 	local count=$1
 	shift
-	/usr/bin/python3 "$BATS_TEST_DIRNAME/victims.py" storm "$count" "$T/tests/crasher-static" "$@" --crash none >"$T/storm"
+	/usr/bin/python3 "$BATS_TEST_DIRNAME/victims.py" storm "$count" \
+		"$T/tests/crasher-static" "$@" --crash none >"$T/storm"
 	wait_quiet 120
 	cut -d' ' -f1 "$T/storm" >"$T/expected"
-	is "victims that were ended by SIGSEGV, and dumped" "$(grep -c '^[0-9]* 11 1 ' "$T/storm")" "$count"
+	# (A dump that is cut off for its time may end by SIGKILL: coreferry.conf(5), max_block.)
+	killed=$(grep -c '^[0-9]* 9 ' "$T/storm") || true
+	is "victims that were ended by SIGSEGV, and dumped" "$(grep -c '^[0-9]* 11 1 ' "$T/storm")" "$((count - killed))"
 	echo "# the last victim was gone after $(cut -d' ' -f4 "$T/storm" | sort -n | tail -n 1) ms"
 }
 
@@ -52,6 +55,7 @@ check_counters() {
 @test "storm: 200 of 16 MiB at once: all stored, whole, each its own" {
 	storm 200 --heap 16 --random
 	check_store --random 16
+	is killed "$killed" 0
 	is outcomes "$(tail -n 1 "$T/checked")" "stored 200, truncated 0, refused 0, failed 0, undigested 0"
 	check_counters
 }
@@ -59,6 +63,7 @@ check_counters() {
 @test "storm: 1,000 of 1 MiB at once: all stored, whole, each its own" {
 	storm 1000 --heap 1 --random
 	check_store --random 1
+	is killed "$killed" 0
 	is outcomes "$(tail -n 1 "$T/checked")" "stored 1000, truncated 0, refused 0, failed 0, undigested 0"
 	check_counters
 }
@@ -67,13 +72,13 @@ check_counters() {
 	cf_config 'push = no' 'slots = 1' 'max_block = 1s'
 	storm 200 --heap 8 --random
 	check_store --random 8
-	# The one that gets its slot last may not have the time that it needs.
-	[[ $(tail -n 1 "$T/checked") == "stored "*", truncated "[0-3]", refused "*", failed 0, undigested 0" ]]
-	is "why truncated" "$(jq -r 'select(.outcome == "truncated").reason' "$T"/store/crashes/2*/crash.json |
-		grep -vc '^max_block is over' || true)" 0
-	reasons=$(jq -r 'select(.outcome == "refused").reason' "$T"/store/crashes/2*/crash.json | sort | uniq -c | sed 's/^ *//')
-	echo "$reasons"
-	is "why refused" "${reasons#* }" "max_block was over before one of 1 slots was free"
+	[[ $(tail -n 1 "$T/checked") == "stored "*", failed 0, undigested 0" ]]
+	# One that had its turn in the last moment may be cut by the same second.
+	jq -r '.outcome + ": " + (.reason // "-")' "$T"/store/crashes/2*/crash.json | sort | uniq -c | tee "$T/reasons"
+	run -1 grep -vE ': -$|refused: max_block was over before one of 1 slots was free$|truncated: max_block is over' \
+		"$T/reasons"
+	grep -q refused "$T/reasons"
+	((killed <= $(jq -r 'select(.outcome == "truncated").id' "$T"/store/crashes/2*/crash.json | wc -l)))
 	(($(sed -n 's/^stored \([0-9]*\),.*/\1/p' "$T/checked") > 10))
 	check_counters
 }
@@ -86,16 +91,15 @@ crash_all_the_time() {
 	done
 }
 
-received() { [[ -s $T/received/$1/core ]]; }
+received() { compgen -G "$T/received/*-$1-????/core" >/dev/null; }
 
 # deliver: crashes an innocent one; the ms until its core was at its receiver.
 deliver() {
-	local start=${EPOCHREALTIME/./} id pid
+	local start=${EPOCHREALTIME/./} pid
 	COREFERRY_URL=http://127.0.0.1:$PORT/ "$T/tests/innocent" --heap 20 2>/dev/null 3>&- &
 	pid=$!
 	wait "$pid" || true
-	id=$(find "$T/store/crashes" -maxdepth 1 -name "*-$pid-????*" -printf '%f\n' 2>/dev/null | grep -o '2[0-9T.]*Z-[0-9]*-....')
-	wait_until 30 received "$id" || return 1
+	wait_until 30 received "$pid" || return 1
 	echo $(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
@@ -116,8 +120,8 @@ deliver() {
 	wait
 	wait_quiet 20
 	(($(crash_count) > 500))
-	is "refused" "$(jq -r 'select(.outcome == "refused") | .exe + ": " + .reason' "$T"/store/crashes/2*/crash.json | uniq)" \
-		"$T/tests/crasher: rate_per_signature: more than 20 in 10s"
+	refused=$(jq -r 'select(.outcome == "refused") | .exe + ": " + .reason' "$T"/store/crashes/2*/crash.json | uniq)
+	is "refused" "$refused" "$T/tests/crasher: rate_per_signature: more than 20 in 10s"
 	cf status --json | jq -c .counters | tee "$T/counters"
 	is "seen" "$(jq .crashes_seen "$T/counters")" "$(crash_count)"
 	is "stored or refused" "$(jq '.cores_stored + .cores_refused.rate_signature' "$T/counters")" "$(crash_count)"
