@@ -68,7 +68,7 @@ check_counters() {
 	check_counters
 }
 
-@test "storm: one slot, and one second for all: stored, or refused or cut for that" {
+@test "storm: one slot, and one second to wait for it: stored, or refused for that" {
 	cf_config 'push = no' 'slots = 1' 'max_block = 1s'
 	storm 200 --heap 8 --random
 	check_store --random 8
