@@ -112,7 +112,7 @@ forget_unheard() {
 	local pid
 	while read -r pid; do
 		if ! compgen -G "$T/store/crashes/*-$pid-*" >/dev/null; then
-			dmesg | grep "coreferry-helper.*pid $pid crashed: no record: .*No space left on device" || {
+			dmesg | grep "coreferry-helper.*pid $pid (.*) crashed: no record: .*No space left on device" || {
 				echo "pid $pid: no record, and no word of it"
 				dmesg | tail -n 20
 				ls -la "$T/store/crashes"
