@@ -387,8 +387,7 @@ static void finish_by_draining(struct capture *c, struct capture_result *result)
  * is not resident is in no estimate, and a file has an end. */
 static bool is_spool_full(const struct capture *c, int error)
 {
-	return c->job.kind == CAPTURE_JOB_SPOOL &&
-	       (error == -ENOSPC || error == -EFBIG || error == -EDQUOT);
+	return c->job.kind == CAPTURE_JOB_SPOOL && capture_end_of(error) == CAPTURE_DISK_FULL;
 }
 
 /* True if the memory did not give the core, and the pipe may. */
@@ -397,7 +396,7 @@ static bool wants_pipe(const struct capture *c, int error)
 	if (error == 0 || error == -ETIME || c->job.kind == CAPTURE_JOB_PIPE)
 		return false;
 	/* What is compressed already is kept; a raw spool takes more room. */
-	return !(c->job.kind == CAPTURE_JOB_FRAMES && error == -ENOSPC);
+	return !(c->job.kind == CAPTURE_JOB_FRAMES && capture_end_of(error) == CAPTURE_DISK_FULL);
 }
 
 /*
@@ -431,7 +430,8 @@ void capture_finish(struct capture *c, struct capture_result *ret_result)
 		try_again(c);
 		r = wait_job(c, ret_result->note);
 	}
-	if (r == -ECHILD || (r < 0 && r != -ETIME && r != -ENOSPC && report->raw_size == 0)) {
+	bool is_full = capture_end_of(r) == CAPTURE_DISK_FULL;
+	if (r == -ECHILD || (r < 0 && r != -ETIME && !is_full && report->raw_size == 0)) {
 		ret_result->lost = ret_result->lost || atomic_load(&report->taking);
 		finish_by_draining(c, ret_result);
 		return;

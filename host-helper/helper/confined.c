@@ -48,7 +48,8 @@ static int *fd_of(struct capture_job *job, size_t i)
 
 /* --- in the process --- */
 
-/* Takes the next job; descriptors of earlier ones stay. False: there is none any more. */
+/* Takes the next job.  Of the descriptors of earlier ones those stay that belong to this one, too.
+ * False: there is none any more. */
 static bool receive_job(int socket, struct capture_job *job)
 {
 	union {
@@ -71,11 +72,15 @@ static bool receive_job(int socket, struct capture_job *job)
 	const struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
 	size_t next = 0;
 	for (size_t i = 0; i < CAPTURE_JOB_FDS; i++) {
-		int *fd = fd_of(&message.job, i);
+		int *fd = fd_of(&message.job, i), *old = fd_of(job, i);
+		bool is_wanted = *fd >= 0;
 
-		*fd = *fd_of(job, i);
+		*fd = -1;
 		if (message.comes[i] && rights)
 			memcpy(fd, CMSG_DATA(rights) + sizeof(int) * next++, sizeof(int));
+		else if (is_wanted)
+			*fd = fd_steal(old);
+		fd_close(old);
 	}
 	*job = message.job;
 	return true;

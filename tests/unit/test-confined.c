@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../../host-helper/helper/capture.h"
@@ -102,13 +103,49 @@ static void test_unchecked_file_stays(void **state)
 	}
 }
 
+/* A job that failed leaves nothing behind for the next one of the same process. */
+static void test_next_job(void **state)
+{
+	static const char core[] = "not even an ELF core";
+	struct confined process = { .socket = -1 };
+	struct capture_shared shared;
+	struct capture_job job;
+	char hex[DIGEST_HEX_SIZE];
+	struct sha256_ctx ctx;
+	int fd = memfd_create("core", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(write(fd, core, sizeof(core)), sizeof(core));
+	assert_int_equal(capture_share(&shared), 0);
+	capture_job_init(&job);
+	job.kind = CAPTURE_JOB_COMPRESS;
+	job.core_fd = fd;
+	job.zst_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC); /* cannot be written */
+	assert_true(confined_run(&process, &shared, &job, NULL, NULL) < 0);
+	assert_true(process.pid > 0);
+	close(job.zst_fd);
+
+	capture_job_init(&job);
+	job.kind = CAPTURE_JOB_DIGEST;
+	job.core_fd = fd;
+	job.digest_max = UINT64_MAX;
+	assert_int_equal(confined_run(&process, &shared, &job, NULL, NULL), 0);
+	digest_init(&ctx);
+	digest_update(&ctx, core, sizeof(core));
+	digest_finish_hex(&ctx, hex);
+	assert_string_equal(shared.report->core_sha256, hex);
+	assert_string_equal(shared.report->stored_sha256, hex);
+	confined_end(&process);
+	capture_unshare(&shared);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_error),
-		cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_deadline),
-		cmocka_unit_test(test_unchecked_file_stays),
+		cmocka_unit_test(test_error),	 cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_deadline), cmocka_unit_test(test_unchecked_file_stays),
+		cmocka_unit_test(test_next_job),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
