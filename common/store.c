@@ -20,6 +20,8 @@
 
 #include "fd.h"
 
+#define BEGIN_LOCK_NAME "begin.lock"
+
 #define NAME_SIZE (CRASH_ID_SIZE + sizeof("..partial"))
 
 /* Whoever removes something is done in less; a lock that is held for longer is not worth waiting
@@ -166,6 +168,24 @@ int store_lock_shared(int dirfd)
 }
 
 /*
+ * Keeps the moment apart in which a new directory has no lock yet: makers hold this one shared, who
+ * looks for what was left over holds it exclusively.  A file of root's alone, so nobody else lets a
+ * crash wait.  The descriptor, to be closed soon, or -errno.
+ */
+static int lock_beginnings(const struct store *store, int operation)
+{
+	cleanup_fd int fd = openat(store->dir_fd, BEGIN_LOCK_NAME,
+				   O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, operation) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return fd_steal(&fd);
+}
+
+/*
  * Opens the directory of a crash that nobody works on or reads, and keeps it so while the
  * descriptor is open.  -EBUSY: somebody does; -ENOENT: there is none (any more); -EINVAL: not an
  * id; -errno.
@@ -173,9 +193,11 @@ int store_lock_shared(int dirfd)
 int store_open_exclusive(const struct store *store, const char *id, enum store_state state,
 			 int *ret_dirfd)
 {
-	cleanup_fd int fd = -1;
-	int r = open_directory(store, id, state, &fd);
+	cleanup_fd int fd = -1, beginnings = -1;
 
+	if (state == STORE_PARTIAL && (beginnings = lock_beginnings(store, LOCK_EX)) < 0)
+		return beginnings;
+	int r = open_directory(store, id, state, &fd);
 	if (r < 0)
 		return r;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -217,6 +239,8 @@ int store_begin(const struct store *store, const char *id, int *ret_dirfd)
 	if (!crash_id_is_valid(id))
 		return -EINVAL;
 	make_name(id, STORE_PARTIAL, name);
+	/* Without it (the disk is full) there is a moment in which it looks left over. */
+	cleanup_fd int beginnings = lock_beginnings(store, LOCK_SH);
 	if (mkdirat(store->crashes_fd, name, 0700) < 0)
 		return -errno;
 	int r = open_directory(store, id, STORE_PARTIAL, &fd);
@@ -224,7 +248,7 @@ int store_begin(const struct store *store, const char *id, int *ret_dirfd)
 	 * locks is no reason to lose a crash. */
 	while (r == 0 && flock(fd, LOCK_SH) < 0 && errno == EINTR)
 		;
-	/* Between two of these lines it looked left over: whoever took it for that has it now. */
+	/* Whoever took it for left over has it now. */
 	if (r == 0)
 		r = check_name(store, id, STORE_PARTIAL, fd);
 	if (r == -ENOENT)

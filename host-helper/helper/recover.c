@@ -22,10 +22,6 @@
 #include "record.h"
 #include "seekable.h"
 
-/* A directory without anything in it may be of a helper that makes it right now; no helper takes
- * longer from that to its lock. */
-#define EMPTY_AGE_S 10
-
 #define BLOCK_BYTES 512U
 
 #define STOPPED "coreferry-helper was stopped before the capture was complete"
@@ -240,17 +236,6 @@ static int set_core(struct recovery *rec, const struct kept_core *kept)
 
 /* --- one crash --- */
 
-static bool is_being_made(int dirfd, const struct crash_files *files)
-{
-	struct stat st;
-
-	if (files->count > 0 || fstat(dirfd, &st) < 0)
-		return false;
-	int64_t age_s = (int64_t)(clock_now_us() / 1000000) - (int64_t)st.st_mtim.tv_sec;
-	/* The clock may have been set since. */
-	return age_s < EMPTY_AGE_S && age_s > -EMPTY_AGE_S;
-}
-
 /* Before it is shown: another power cut must not take the record again. */
 static int sync_all(const struct recovery *rec)
 {
@@ -264,14 +249,9 @@ static int sync_all(const struct recovery *rec)
 
 static int recover_directory(struct recovery *rec, const char *id)
 {
-	struct crash_files files;
 	struct kept_core kept = { NULL };
-	int r = crash_files_look(rec->dirfd, &files);
+	int r = store_own_file(rec->store, rec->dirfd, false);
 
-	if (r == 0 && is_being_made(rec->dirfd, &files))
-		return -EBUSY;
-	if (r == 0)
-		r = store_own_file(rec->store, rec->dirfd, false);
 	if (r == 0)
 		r = crash_files_remove(rec->dirfd, CRASH_FILES_TEMPORARY);
 	if (r == 0)

@@ -23,7 +23,7 @@ import struct
 import subprocess
 import sys
 
-STORE_NAMES = {"crashes", "slots", "counters", "rates", "housekeeping.lock", "lost+found"}
+STORE_NAMES = {"crashes", "slots", "counters", "rates", "housekeeping.lock", "begin.lock", "lost+found"}
 CRASH_NAMES = {"crash.json", "core", "core.zst", "maps", "limits", "cgroup", "status", "mountinfo", "environ"}
 OUTCOMES = ("stored", "truncated", "refused", "failed")
 PAGE = 4096
@@ -171,7 +171,7 @@ def main():
     crashes = options.store / "crashes"
     wrong += [f"left over in the store: {name}" for name in sorted(set(os.listdir(options.store)) - STORE_NAMES)]
     wrong += [f"left over in crashes: {name}" for name in sorted(os.listdir(crashes)) if name.startswith(".")]
-    for lock in [*options.store.glob("slots/*"), *options.store.glob("housekeeping.lock")]:
+    for lock in [*options.store.glob("slots/*"), *options.store.glob("*.lock")]:
         if not is_free(lock):
             wrong.append(f"still held: {lock}")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

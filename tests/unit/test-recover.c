@@ -5,6 +5,9 @@
  */
 #include "../../host-helper/helper/recover.h"
 
+#include <sys/file.h>
+
+#include "clock.h"
 #include "core-reader.h"
 #include "house.h"
 
@@ -248,27 +251,37 @@ static void test_a_living_helper_is_left_alone(void **state)
 	assert_int_equal(recover_all(house_mend), 1);
 }
 
-/* A directory that was made just now, and has no lock yet, is of a helper that begins. */
-static void test_an_empty_directory_is_given_time(void **state)
+/* A maker that has its directory, and not yet its lock, is waited for; what has neither is left
+ * over. */
+static void test_an_empty_directory(void **state)
 {
-	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
-	struct recover recover = { .mend = house_mend };
+	const struct timespec pause_time = { .tv_nsec = 200000000 };
 	cleanup_crash struct crash crash;
-	char id[CRASH_ID_SIZE];
+	char id[CRASH_ID_SIZE], name[CRASH_ID_SIZE + sizeof("..partial")];
 	int dirfd = -1;
 
 	(void)state;
 	crash_init(&crash);
 	house_id(0, id);
-	assert_int_equal(store_begin(&house_store, id, &dirfd), 0);
-	fd_close(&dirfd);
-	assert_int_equal(recover_partials(&house_store, &recover), 0);
-	assert_int_equal(recover.busy, 1);
-	assert_int_equal(recover.recovered, 0);
-	assert_int_equal(store_open_partial(&house_store, id, &dirfd), 0);
-	assert_int_equal(futimens(dirfd, old), 0);
-	fd_close(&dirfd);
+	snprintf(name, sizeof(name), ".%s.partial", id);
+	uint64_t start_us = clock_monotonic_us();
+	pid_t pid = house_fork();
+	if (pid == 0) {
+		cleanup_fd int lock =
+			openat(house_store.dir_fd, "begin.lock", O_RDONLY | O_CREAT, 0600);
+
+		if (flock(lock, LOCK_SH) < 0 || mkdirat(house_store.crashes_fd, name, 0700) < 0)
+			_exit(1);
+		nanosleep(&pause_time, NULL);
+		fd_close(&lock);
+		for (;;)
+			pause();
+	}
+	while (faccessat(house_store.crashes_fd, name, F_OK, 0) < 0)
+		;
 	assert_int_equal(recover_all(house_mend), 1);
+	assert_true(clock_monotonic_us() - start_us >= 200000);
+	house_kill(pid);
 	read_published(0, &dirfd, &crash);
 	assert_int_equal(crash.outcome, CRASH_FAILED);
 	fd_close(&dirfd);
@@ -398,22 +411,6 @@ static void recover_once(void)
 		_exit(1);
 }
 
-/* Makes what is left over look old: an empty directory is otherwise given some seconds. */
-static void age_empty_directories(void)
-{
-	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
-	cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL;
-	size_t count = 0;
-
-	assert_int_equal(store_list_partial(&house_store, &ids, &count), 0);
-	for (size_t i = 0; i < count; i++) {
-		cleanup_fd int dirfd = -1;
-
-		assert_int_equal(store_open_partial(&house_store, ids[i], &dirfd), 0);
-		assert_int_equal(futimens(dirfd, old), 0);
-	}
-}
-
 /* Each way in which a helper may have ended, and then the recovery killed at each of its steps. */
 static void test_the_recovery_is_killed(void **state)
 {
@@ -429,7 +426,6 @@ static void test_the_recovery_is_killed(void **state)
 		for (unsigned n = 0; killed; n++, points++) {
 			leave(i, &rows[i]);
 			killed = house_killed_at(recover_once, n);
-			age_empty_directories();
 			recover_once();
 			check(i, &rows[i]);
 			assert_int_equal(house_teardown(state) | house_setup(state), 0);
@@ -526,7 +522,6 @@ static void test_killed_anywhere(void **state)
 		left += count;
 		assert_int_equal(store_list(&house_store, &ids, &published), 0);
 	}
-	age_empty_directories();
 	recover_once();
 	cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL, (*partial)[CRASH_ID_SIZE] = NULL;
 	assert_int_equal(store_list_partial(&house_store, &partial, &count), 0);
@@ -545,7 +540,7 @@ int main(void)
 		TEST(test_whatever_was_left),
 		TEST(test_another_boot_is_no_whole_core),
 		TEST(test_a_living_helper_is_left_alone),
-		TEST(test_an_empty_directory_is_given_time),
+		TEST(test_an_empty_directory),
 		TEST(test_a_failure_is_not_the_others),
 		TEST(test_nobody_could_mend),
 		TEST(test_what_is_left_in_a_published_crash),
