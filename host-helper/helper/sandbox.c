@@ -23,7 +23,11 @@
 
 #include "memory-scan.h"
 
-#define NOBODY 65534
+/* Each process its own user: one that shared it could be stopped or slowed down by the others.  The
+ * range is nobody's: below are those that containers are mapped to, above are the reserved ones.
+ * See: UIDS-GIDS of systemd. */
+#define FIRST_ID 0x7fb00000U
+#define NOBODY	 65534U
 
 /* What reading, compressing, hashing and writing need, with threads and malloc(3). */
 static const int allowed[] = {
@@ -120,6 +124,13 @@ static int leave_root(void)
 	return chroot("/proc/self/fdinfo") < 0 || chdir("/") < 0 ? -errno : 0;
 }
 
+static int take_id(unsigned id)
+{
+	return setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* Only root has an identity to give up: by hand, it stays the user's own. */
 static int drop_identity(void)
 {
@@ -128,10 +139,9 @@ static int drop_identity(void)
 	int r = leave_root();
 	if (r < 0)
 		return r;
-	return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			       setresuid(NOBODY, NOBODY, NOBODY) < 0
-		       ? -errno
-		       : 0;
+	r = take_id(FIRST_ID + (unsigned)getpid());
+	/* Within a user namespace it may not be there. */
+	return r == -EINVAL ? take_id(NOBODY) : r;
 }
 
 static int drop_rights(void)
