@@ -36,12 +36,13 @@ void crash_release(struct crash *crash)
 		free(*arg);
 	free(crash->cmdline);
 
-	char *strings[] = { crash->boot_id,	 crash->comm,		crash->exe,
-			    crash->cwd,		 crash->hostname,	crash->container_runtime,
-			    crash->container_id, crash->container_name, crash->reason,
-			    crash->core_file,	 crash->core_removed,	crash->capture_mode,
-			    crash->capture_note, crash->delegate,	crash->delegation_reason,
-			    crash->output,	 crash->fallback_core,	crash->verified };
+	char *strings[] = { crash->boot_id,	  crash->comm,		 crash->exe,
+			    crash->cwd,		  crash->hostname,	 crash->container_runtime,
+			    crash->container_id,  crash->container_name, crash->reason,
+			    crash->core_file,	  crash->core_removed,	 crash->capture_mode,
+			    crash->capture_note,  crash->delegate,	 crash->delegation_reason,
+			    crash->output,	  crash->fallback_core,	 crash->verified,
+			    crash->not_compressed };
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		free(strings[i]);
 	crash_init(crash);
@@ -198,7 +199,8 @@ static json_t *core_to_json(const struct crash *c)
 	    (put_text(o, "file", c->core_file) < 0 || put_u64(o, "size", c->core_size) < 0 ||
 	     put_u64(o, "stored_size", c->stored_size) < 0 ||
 	     put_text(o, "sha256", c->stored_sha256) < 0 ||
-	     put_text(o, "raw_sha256", c->core_sha256) < 0)) {
+	     put_text(o, "raw_sha256", c->core_sha256) < 0 ||
+	     put_text(o, "not_compressed", c->not_compressed) < 0)) {
 		json_decref(o);
 		return NULL;
 	}
@@ -381,6 +383,7 @@ static int read_parts(const json_t *o, struct crash *c)
 	    get_text(container, "id", &c->container_id) < 0 ||
 	    get_text(container, "name", &c->container_name) < 0 ||
 	    get_text(core, "file", &c->core_file) < 0 ||
+	    get_text(core, "not_compressed", &c->not_compressed) < 0 ||
 	    get_text(capture, "mode", &c->capture_mode) < 0 ||
 	    get_text(capture, "note", &c->capture_note) < 0 ||
 	    get_text(capture, "verified", &c->verified) < 0 ||

@@ -66,6 +66,7 @@ struct crash {
 	char *reason;
 	char *core_file;      /* its name in the crash's directory, or NULL: no core */
 	char *core_removed;   /* why the core is gone though it was stored, or NULL */
+	char *not_compressed; /* why core_file stays raw, or NULL */
 	uint64_t core_size;   /* bytes of the raw core */
 	uint64_t stored_size; /* bytes of core_file */
 	char core_sha256[DIGEST_HEX_SIZE], stored_sha256[DIGEST_HEX_SIZE];

@@ -130,6 +130,7 @@ static void print_core(const struct crash *c)
 		size_field("stored", c->stored_size);
 		text_field("sha256 (raw)", c->core_sha256);
 		text_field("sha256 (stored)", c->stored_sha256);
+		text_field("not compressed", c->not_compressed);
 	} else {
 		field("file", "%s", c->core_removed ? "none any more" : "none");
 		text_field("removed", c->core_removed);

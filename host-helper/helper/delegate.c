@@ -192,6 +192,13 @@ bool delegate_wants_hold(const struct delegation *d)
 	       (d->config->hold == CONFIG_HOLD_INIT && d->victim->is_init);
 }
 
+/* Writes down that the core is not handed over, if it was to be. */
+void delegate_refuse(const struct delegation *d, const char *reason)
+{
+	if (has_work(d))
+		set_result(d->crash, CRASH_DELEGATION_REFUSED, reason);
+}
+
 /*
  * Hands the core over, and writes down in the record how that ended.  The victim, if it is still
  * held, is let go at the end, or when hold_max is over.

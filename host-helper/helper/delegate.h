@@ -22,4 +22,5 @@ struct delegation {
 
 bool delegate_is_wanted(const struct arguments *arguments, const struct config *config);
 bool delegate_wants_hold(const struct delegation *delegation);
+void delegate_refuse(const struct delegation *delegation, const char *reason);
 void delegate_core(const struct delegation *delegation);

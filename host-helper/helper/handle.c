@@ -26,11 +26,13 @@
 #include "crash.h"
 #include "delegate.h"
 #include "fd.h"
+#include "finish.h"
 #include "housekeeping.h"
 #include "log.h"
 #include "record.h"
 #include "slots.h"
 #include "store.h"
+#include "turns.h"
 
 #define NICE_AFTER_RELEASE 10
 #define LAST_GRACE_US	   2000000U /* in which a victim that is let go ends by itself */
@@ -47,8 +49,10 @@ struct run {
 	struct admission admission;
 	struct capture_request request;
 	struct capture *capture;
-	enum counter counter; /* where the outcome is counted */
-	unsigned made_room;   /* cores removed to make room for this one */
+	struct counters counters;
+	enum counter counter;	     /* where the outcome is counted */
+	unsigned made_room;	     /* cores removed to make room for this one */
+	char owner[TURN_OWNER_SIZE]; /* who answers for it where things are shared out */
 	bool is_published;
 };
 
@@ -100,7 +104,22 @@ static struct quota_limits make_limits(const struct run *run)
 				      .max_per_signature = c->max_per_signature };
 }
 
-static void keep_house(struct run *run, struct counters *counters)
+static void count_recovered(const struct counters *counters, const struct recover *recover)
+{
+	static const enum counter by_outcome[] = {
+		[CRASH_STORED] = COUNTER_STORED,
+		[CRASH_TRUNCATED] = COUNTER_TRUNCATED_HELPER_KILLED,
+		[CRASH_REFUSED] = COUNTER_REFUSED_OTHER,
+		[CRASH_FAILED] = COUNTER_FAILED,
+	};
+
+	counters_add(counters, COUNTER_RECOVERED_PARTIALS, recover->recovered);
+	counters_add(counters, COUNTER_SEEN, recover->recovered);
+	for (size_t i = 0; i < sizeof(by_outcome) / sizeof(*by_outcome); i++)
+		counters_add(counters, by_outcome[i], recover->outcomes[i]);
+}
+
+static void keep_house(struct run *run)
 {
 	const struct quota_limits limits = make_limits(run);
 	struct housekeeping_result result;
@@ -108,10 +127,11 @@ static void keep_house(struct run *run, struct counters *counters)
 
 	if (r < 0)
 		log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
-	counters_add(counters, COUNTER_EVICTED_CORES, result.cores_removed);
-	counters_add(counters, COUNTER_RECOVERED_PARTIALS, result.recover.recovered);
-	counters_add(counters, COUNTER_SEEN, result.recover.recovered);
-	counters_add(counters, COUNTER_TRUNCATED_HELPER_KILLED, result.recover.recovered);
+	counters_add(&run->counters, COUNTER_EVICTED_CORES, result.cores_removed);
+	count_recovered(&run->counters, &result.recover);
+	if (r == 0)
+		(void)finish_left_over(&run->store, run->config, result.quota.raw_ids,
+				       result.quota.raw_count);
 }
 
 /* Of what is full already, and in the victim's time: no recovery, and nobody else's requests. */
@@ -167,15 +187,19 @@ static void admit(struct run *run)
 
 /* --- in the victim's time --- */
 
-/* A slot, or run->admission says why not.  Returns its descriptor, or -1. */
-static int take_slot(struct run *run)
+/* A slot, or run->admission says why not. */
+static void take_slot(struct run *run, struct turn *turn)
 {
 	unsigned count = slots_count(run->config->slots);
 	char reason[ADMISSION_REASON_SIZE];
-	int fd = -1;
-	int r = slots_take(run->store.dir_fd, SLOTS_CAPTURE, count,
-			   run->victim->start_us + run->config->max_block_ms * 1000, &fd);
+	int r;
 
+	run->crash.uid = run->arguments->uid;
+	victim_read_cgroup(run->victim);
+	(void)record_fill_container(&run->crash, run->victim);
+	turn_owner(&run->crash, run->owner);
+	r = turn_take_capture(run->store.dir_fd, run->owner, count,
+			      run->victim->start_us + run->config->max_block_ms * 1000, turn);
 	if (r == -ETIME) {
 		snprintf(reason, sizeof(reason),
 			 "max_block was over before one of %u slots was free", count);
@@ -184,7 +208,6 @@ static int take_slot(struct run *run)
 		/* Slots are there to spare the machine: not a reason to lose a core. */
 		log_warning("slots: %s/slots: %s", run->config->store, strerror(-r));
 	}
-	return fd;
 }
 
 static void start_capture(struct run *run)
@@ -248,8 +271,9 @@ static void release_unless_held(struct run *run)
 static void capture(struct run *run, struct capture_result *result)
 {
 	bool known = needs_identity(run->config);
-	cleanup_fd int slot = take_slot(run);
+	cleanup_turn struct turn turn = { -1, -1 };
 
+	take_slot(run, &turn);
 	if (known)
 		snapshot(run);
 	if (!run->admission.refused)
@@ -287,17 +311,6 @@ static void describe(struct run *run, struct capture_result *result)
 	crash_set_signature(&run->crash);
 }
 
-static void own_core(const struct run *run, const char *name)
-{
-	cleanup_fd int core =
-		name ? openat(run->dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-
-	if (core < 0)
-		return;
-	(void)store_own_file(&run->store, core, run->crash.root_only);
-	record_set_xattrs(core, &run->crash);
-}
-
 /*
  * The record, and then the crash is shown.  The record first: on a full disk the rest may not find
  * room.  Without it nobody would know of the core: so that waits for the next time, and after the
@@ -326,41 +339,22 @@ static void check_hold(void *context)
 	victim_check_hold(run->victim);
 }
 
-/* A slot for work after the release: however long that takes, but no longer than a victim is held.
- */
-static int take_compress_slot(struct run *run)
+/* A turn for the work after the release: however long that takes, but no longer than a victim is
+ * held. */
+static void take_work_turn(struct run *run, struct turn *turn)
 {
-	int fd = -1, r = -ETIME;
+	unsigned count = capture_threads();
+	int r = -ETIME;
 
 	if (run->victim->pipe_fd >= 0) {
-		r = slots_take(run->store.dir_fd, SLOTS_COMPRESS, capture_threads(),
-			       run->victim->hold_until_us, &fd);
+		r = turn_take_work(run->store.dir_fd, run->owner, count, run->victim->hold_until_us,
+				   turn);
 		victim_check_hold(run->victim);
 	}
 	if (r == -ETIME)
-		r = slots_take(run->store.dir_fd, SLOTS_COMPRESS, capture_threads(), UINT64_MAX,
-			       &fd);
+		r = turn_take_work(run->store.dir_fd, run->owner, count, UINT64_MAX, turn);
 	if (r < 0)
 		log_warning("slots: %s/slots: %s", run->config->store, strerror(-r));
-	return fd;
-}
-
-/* The spool makes way for what it was compressed to: the record first, so that it names what there
- * is. */
-static void compress(struct run *run)
-{
-	bool raw = run->crash.core_file && strcmp(run->crash.core_file, CRASH_CORE_RAW_NAME) == 0;
-	int r = capture_compress(run->capture, run->dirfd, &run->crash, run->config->digest_max,
-				 check_hold, run);
-
-	if (r < 0)
-		log_warning("crash %s: stays as it is, not compressed: %s", run->crash.id,
-			    strerror(-r));
-	if (r < 0 || !raw)
-		return;
-	own_core(run, run->crash.core_file);
-	if (publish(run))
-		(void)unlinkat(run->dirfd, CRASH_CORE_RAW_NAME, 0);
 }
 
 /*
@@ -380,19 +374,42 @@ static void end_victim(struct run *run)
 	victim_end_by(run->victim, deadline_us > grace_us ? deadline_us : grace_us);
 }
 
-static void work_on_core(struct run *run)
+static bool write_published(void *context)
 {
-	if (!run->crash.core_file)
-		return;
-	cleanup_fd int slot = take_compress_slot(run);
-	compress(run);
-	record_sync(run->dirfd, run->crash.core_file);
-	capture_digests(run->capture, run->dirfd, &run->crash, run->config->digest_max, check_hold,
-			run);
-	(void)publish(run);
+	return publish(context);
 }
 
-static void count(const struct run *run, const struct counters *counters)
+static void work_on_core(struct run *run)
+{
+	cleanup_turn struct turn turn = { -1, -1 };
+	const struct finish finish = { .store = &run->store,
+				       .config = run->config,
+				       .dirfd = run->dirfd,
+				       .crash = &run->crash,
+				       .capture = run->capture,
+				       .write = write_published,
+				       .tick = check_hold,
+				       .context = run };
+
+	if (!run->crash.core_file)
+		return;
+	take_work_turn(run, &turn);
+	finish_core(&finish);
+}
+
+/* One that is not shown is counted by who recovers it. */
+static void count_crash(struct run *run)
+{
+	if (!run->is_published)
+		return;
+	counters_add(&run->counters, COUNTER_SEEN, 1);
+	counters_add(&run->counters, run->counter, 1);
+	counters_add(&run->counters, COUNTER_EVICTED_CORES, run->made_room);
+	counters_add(&run->counters, COUNTER_CAPTURED_BYTES, run->crash.captured_bytes);
+	counters_add(&run->counters, COUNTER_HOLE_BYTES, run->crash.holes_bytes);
+}
+
+static void count_work(struct run *run)
 {
 	static const enum counter pushes[] = {
 		[CRASH_DELEGATION_DONE] = COUNTER_PUSH_DONE,
@@ -401,31 +418,41 @@ static void count(const struct run *run, const struct counters *counters)
 		[CRASH_DELEGATION_ERROR] = COUNTER_PUSH_FAILED,
 	};
 
-	counters_add(counters, COUNTER_SEEN, 1);
-	counters_add(counters, run->counter, 1);
-	counters_add(counters, COUNTER_EVICTED_CORES, run->made_room);
-	counters_add(counters, COUNTER_CAPTURED_BYTES, run->crash.captured_bytes);
-	counters_add(counters, COUNTER_HOLE_BYTES, run->crash.holes_bytes);
-	counters_add(counters, COUNTER_STORED_BYTES, run->crash.stored_size);
-	counters_held(counters, run->victim->held_us);
+	if (!run->is_published)
+		return;
+	counters_add(&run->counters, COUNTER_STORED_BYTES, run->crash.stored_size);
+	counters_held(&run->counters, run->victim->held_us);
 	if (run->crash.delegation != CRASH_DELEGATION_NONE)
-		counters_add(counters, pushes[run->crash.delegation], 1);
+		counters_add(&run->counters, pushes[run->crash.delegation], 1);
 }
 
-static void keep_books(struct run *run)
+static void open_counters(struct run *run)
 {
-	struct counters counters = { .map = NULL };
-	int r = counters_open(run->store.dir_fd, run->store.gid, true, &counters);
+	int r = counters_open(run->store.dir_fd, run->store.gid, true, &run->counters);
 
 	if (r < 0)
 		log_warning("counters in %s: %s", run->config->store, strerror(-r));
-	/* One that is not shown is counted by who recovers it. */
-	if (run->is_published)
-		count(run, &counters);
+}
+
+/* All that follows the publication. */
+static void work_and_delegate(struct run *run, struct delegation *delegation)
+{
+	cleanup_fd int unfinished = -1;
+
+	if (turn_take_unfinished(run->store.dir_fd, run->owner, &unfinished)) {
+		work_on_core(run);
+		capture_end(run->capture);
+		delegate_core(delegation);
+	} else {
+		delegate_refuse(delegation, "too many crashes of this container are being worked "
+					    "on; the core can be pulled");
+	}
+	victim_release(run->victim);
+	run->crash.held_us = run->victim->held_us;
+	(void)publish(run);
+	count_work(run);
 	/* From now on this crash may make way for others, too. */
 	fd_close(&run->dirfd);
-	keep_house(run, &counters);
-	counters_close(&counters);
 }
 
 /* The way of a crash; early: capture_init() of it.  True: there is a record of it. */
@@ -451,26 +478,24 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		     victim->start_us + config->max_block_ms * 1000);
 	if (open_directory(&run) == 0) {
 		capture(&run, &captured);
+		open_counters(&run);
 		describe(&run, &captured);
-		own_core(&run, run.crash.core_file);
+		finish_own_core(&run.store, run.dirfd, &run.crash);
 		delegation.dirfd = run.dirfd;
 		if (!delegate_wants_hold(&delegation))
 			victim_release(victim);
 		(void)publish(&run);
 		end_victim(&run);
+		count_crash(&run);
 		/* One that is held must not depend on who handles its bytes. */
 		if (victim->pipe_fd >= 0)
 			confined_end(&early->process);
-		work_on_core(&run);
-		capture_end(early);
-		delegate_core(&delegation);
-		victim_release(victim);
-		run.crash.held_us = victim->held_us;
-		(void)publish(&run);
-		keep_books(&run);
+		work_and_delegate(&run, &delegation);
+		keep_house(&run);
 	}
 	bool recorded = run.is_published;
 	capture_end(early);
+	counters_close(&run.counters);
 	crash_release(&run.crash);
 	store_close(&run.store);
 	fd_close(&run.dirfd);

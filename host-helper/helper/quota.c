@@ -52,6 +52,16 @@ static int look(const struct store *store, const char *id, struct crash_files *f
 	return fd < 0 ? -errno : crash_files_look(fd, files);
 }
 
+static void note_raw(struct quota *q, const char *id)
+{
+	cleanup_fd int fd = -1;
+
+	/* Mostly its helper is at work. */
+	if (q->result->raw_count < QUOTA_RAW_MAX &&
+	    store_open_exclusive(q->store, id, STORE_PUBLISHED, &fd) == 0)
+		memcpy(q->result->raw_ids[q->result->raw_count++], id, CRASH_ID_SIZE);
+}
+
 static int add_entry(struct quota *q, const char *id)
 {
 	struct crash_files files = { 0 };
@@ -73,6 +83,8 @@ static int add_entry(struct quota *q, const char *id)
 	e->core_bytes = files.core_bytes;
 	e->has_core = files.has_raw || files.has_zst;
 	q->result->used_bytes += e->bytes;
+	if (files.has_raw)
+		note_raw(q, id);
 	return 0;
 }
 

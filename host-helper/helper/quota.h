@@ -9,6 +9,8 @@
 
 #include "store.h"
 
+#define QUOTA_RAW_MAX 128
+
 /* 0: no limit. */
 struct quota_limits {
 	uint64_t max_use_bytes;	  /* what all crashes take on the disk */
@@ -27,6 +29,9 @@ struct quota_result {
 	unsigned passed_by; /* would have made way, but somebody works on them or reads them */
 	unsigned failed;    /* could not be removed, read or tidied */
 	bool is_over;	    /* a limit is still exceeded: nothing is left that could make way */
+	/* Crashes with a raw core that nobody works on, oldest first. */
+	char raw_ids[QUOTA_RAW_MAX][CRASH_ID_SIZE];
+	unsigned raw_count;
 };
 
 int quota_enforce(const struct store *store, const struct quota_limits *limits,

@@ -54,7 +54,8 @@ static int fill_boot_id(struct crash *crash)
 	return crash_set_string(&crash->boot_id, text);
 }
 
-static int fill_container(struct crash *crash, const struct victim *v)
+/* The container, as far as the cgroup tells. 0 or -ENOMEM. */
+int record_fill_container(struct crash *crash, const struct victim *v)
 {
 	struct container c = { "", "", "" };
 
@@ -94,7 +95,7 @@ int record_fill(struct crash *crash, const struct arguments *a, const struct vic
 		r = fill_cmdline(crash, &v->files[VICTIM_CMDLINE]);
 	if (r == 0)
 		r = fill_boot_id(crash);
-	return r < 0 ? r : fill_container(crash, v);
+	return r < 0 ? r : record_fill_container(crash, v);
 }
 
 /*

@@ -273,14 +273,18 @@ static int recover_directory(struct recovery *rec, const char *id)
 	return r < 0 ? r : store_publish(rec->store, id);
 }
 
-static int recover_one(const struct store *store, recover_mend_fn mend, const char *id)
+static int recover_one(const struct store *store, struct recover *recover, const char *id)
 {
-	struct recovery rec = { .store = store, .dirfd = -1, .mend = mend };
+	struct recovery rec = { .store = store, .dirfd = -1, .mend = recover->mend };
 	int r = store_open_exclusive(store, id, STORE_PARTIAL, &rec.dirfd);
 
 	crash_init(&rec.crash);
 	if (r == 0)
 		r = recover_directory(&rec, id);
+	if (r == 0) {
+		recover->recovered++;
+		recover->outcomes[rec.crash.outcome]++;
+	}
 	crash_release(&rec.crash);
 	fd_close(&rec.dirfd);
 	return r;
@@ -308,12 +312,10 @@ int recover_partials(const struct store *store, struct recover *recover)
 	for (size_t i = 0; i < count; i++) {
 		if (has_failed(recover, ids[i]))
 			continue;
-		int e = recover_one(store, recover->mend, ids[i]);
-		if (e == 0) {
-			recover->recovered++;
-		} else if (e == -EBUSY) {
+		int e = recover_one(store, recover, ids[i]);
+		if (e == -EBUSY) {
 			recover->busy++;
-		} else if (e != -ENOENT) { /* published or recovered by another one */
+		} else if (e < 0 && e != -ENOENT) { /* published or recovered by another one */
 			if (recover->failed < RECOVER_FAILED_MAX)
 				memcpy(recover->failed_ids[recover->failed], ids[i], CRASH_ID_SIZE);
 			recover->failed++;

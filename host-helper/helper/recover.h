@@ -22,9 +22,10 @@ typedef int (*recover_mend_fn)(int dirfd, int fd);
 struct recover {
 	recover_mend_fn mend;
 
-	unsigned recovered; /* published */
-	unsigned busy;	    /* times that one was passed by: somebody works on it */
-	unsigned failed;    /* left as they are, for another process to try */
+	unsigned recovered; /* published, and as what: */
+	unsigned outcomes[CRASH_FAILED + 1];
+	unsigned busy;	 /* times that one was passed by: somebody works on it */
+	unsigned failed; /* left as they are, for another process to try */
 	char failed_ids[RECOVER_FAILED_MAX][CRASH_ID_SIZE];
 };
 

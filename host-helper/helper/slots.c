@@ -32,6 +32,7 @@
 #define SLOTS_AUTOMATIC_LEAST 4
 #define SLOTS_PER_CPU	      2
 #define SLOTS_NAME_SIZE	      32
+#define SLOTS_LANES	      64
 
 /* The slots there are: as configured, or by the CPUs that we may use; 1 to CONFIG_SLOTS_MAX. */
 unsigned slots_count(uint32_t configured)
@@ -157,4 +158,30 @@ int slots_take(int storefd, const char *pool, unsigned count, uint64_t deadline_
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 	}
 	return r;
+}
+
+/* FNV-1a. Whoever finds a name that shares another one's lane gains a place in that queue, no more.
+ */
+static unsigned hash_owner(const char *owner)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (; *owner; owner++)
+		hash = (hash ^ (uint8_t)*owner) * 0x100000001b3ULL;
+	return (unsigned)((hash ^ hash >> 32) % SLOTS_LANES);
+}
+
+/*
+ * Takes one of the `width` places that an owner (a container, a user) has in a pool's lanes: who
+ * holds one may ask for a slot, so that nobody fills the queue for it, or all slots.  Owners are
+ * hashed: some share a lane.  All else as slots_take(), which is to be called after it.
+ */
+int slots_take_lane(int storefd, const char *pool, const char *owner, unsigned width,
+		    uint64_t deadline_us, int *ret_fd)
+{
+	char lane[SLOTS_NAME_SIZE / 2];
+
+	int n = snprintf(lane, sizeof(lane), "%s-%02x", pool, hash_owner(owner));
+	assert(n > 0 && n < (int)sizeof(lane));
+	return slots_take(storefd, lane, width, deadline_us, ret_fd);
 }

@@ -259,10 +259,16 @@ static void strip_deleted(char *path)
 		path[len - (sizeof(mark) - 1)] = '\0';
 }
 
+/* What tells of its container, before the rest is known. */
+void victim_read_cgroup(struct victim *v)
+{
+	read_file(v, VICTIM_CGROUP);
+}
+
 static void read_files(struct victim *v)
 {
 	for (int i = 0; i < VICTIM_FILE_COUNT; i++)
-		if (i != VICTIM_STATUS)
+		if (!v->files[i].data)
 			read_file(v, (enum victim_file)i);
 	v->exe = read_link(v, "exe");
 	v->cwd = read_link(v, "cwd");

@@ -57,6 +57,7 @@ struct victim {
 void victim_init(struct victim *victim, int pipe_fd);
 void victim_close(struct victim *victim);
 int victim_open(struct victim *victim, const struct arguments *arguments);
+void victim_read_cgroup(struct victim *victim);
 void victim_snapshot(struct victim *victim, const struct arguments *arguments, bool with_plan);
 void victim_release(struct victim *victim);
 bool victim_has_ended(const struct victim *victim, uint64_t deadline_us);

@@ -199,7 +199,7 @@ partial_has() { compgen -G "$T/store/crashes/.*.partial/$1" >/dev/null && [[ -s 
 	kill_helper
 	wait || true
 	crashes other 0 1
-	# One that was killed before it had a record was never a crash of ours.
+	# Also those that were killed before they had a record.
 	run ! partial
 	for id in $(crash_ids); do
 		dir=$T/store/crashes/$id
@@ -211,6 +211,23 @@ partial_has() { compgen -G "$T/store/crashes/.*.partial/$1" >/dev/null && [[ -s 
 		esac
 	done
 	is "nothing unfinished" "$(find "$T/store/crashes" -mindepth 2 -name '.*' | wc -l)" 0
+}
+
+is_published() { [[ -n $(crash_ids) ]]; }
+
+@test "housekeeping: a helper killed after the publication: a later one compresses the core, and takes its digests" {
+	"$T/tests/crasher" --heap 500 --random 3>&- &
+	wait_until 20 is_published
+	kill_helper
+	wait || true
+	dir=$T/store/crashes/$(crash_ids | head -n 1)
+	is file "$(field .core.file "$dir")" core
+	is outcome "$(field .outcome "$dir")" stored
+	is digest "$(field .core.sha256 "$dir")" null
+	crashes other 1
+	is file "$(field .core.file "$dir")" core.zst
+	[[ ! -e $dir/core ]]
+	check_core "$dir"
 }
 
 @test "housekeeping: a helper killed while it compresses: what it left over is removed" {

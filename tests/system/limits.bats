@@ -205,3 +205,35 @@ limited_crash() {
 	is outcomes "$(outcomes)" sss
 	check_core
 }
+
+# of CONTAINER: the directories of its crashes.
+of() {
+	local id
+	for id in $(crash_ids); do
+		[[ $(field .container.name "$T/store/crashes/$id") != "$1" ]] || printf '%s\n' "$T/store/crashes/$id"
+	done
+}
+has_crashes() { (($(crash_count) >= $1)); }
+is_finished() { [[ -n $(of "$1") && $(field .core.sha256 "$(of "$1" | head -n 1)") != null ]]; }
+
+@test "limits: a container that crashes without end: another one's core is taken, and compressed, in between" {
+	for ((i = 0; i < 30; i++)); do
+		lxc_exec cfa /opt/t/crasher-static --heap 48 --random 2>/dev/null &
+	done
+	wait_until 30 has_crashes 6
+	begin=$(date +%s%N)
+	lxc_exec cfb /opt/t/other --heap 8 --random 2>/dev/null || true
+	wait_until 30 is_finished cfb
+	took_ms=$((($(date +%s%N) - begin) / 1000000))
+	waiting=0
+	for dir in $(of cfa); do
+		[[ $(field .core.sha256 "$dir") != null ]] || waiting=$((waiting + 1))
+	done
+	echo "# after $took_ms ms, when $waiting of the other container were not done"
+	((waiting > 5))
+	wait || true
+	wait_quiet
+	check_core "$(of cfb)"
+	is "all of both" "$(outcomes | tr -d s | wc -c)" 0
+	is "all of both" "$(crash_count)" 31
+}
