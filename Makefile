@@ -47,7 +47,7 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-
 	common/container.o common/elf-core.o common/proc.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
-	host-helper/helper/turns.o host-helper/helper/finish.o \
+	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/reserve.o \
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
 	host-helper/helper/capture.o \
 	host-helper/helper/capture-after.o host-helper/helper/capture-jobs.o \

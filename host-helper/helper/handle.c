@@ -30,6 +30,7 @@
 #include "housekeeping.h"
 #include "log.h"
 #include "record.h"
+#include "reserve.h"
 #include "slots.h"
 #include "store.h"
 #include "turns.h"
@@ -73,12 +74,20 @@ static void snapshot(struct run *run)
 		log_error("pid %u crashed: out of memory for its record", run->arguments->pid);
 }
 
+static bool is_no_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
 static int open_directory(struct run *run)
 {
 	int r = store_open(run->config->store, true, &run->store);
 
 	if (r == 0)
-		r = record_begin(&run->store, &run->crash, run->arguments->pid, &run->dirfd);
+		do
+			r = record_begin(&run->store, &run->crash, run->arguments->pid,
+					 &run->dirfd);
+		while (is_no_room(r) && reserve_use(run->store.dir_fd));
 	if (r < 0) {
 		/* The log is all that tells of it. */
 		snapshot(run);
@@ -123,6 +132,7 @@ static void keep_house(struct run *run)
 {
 	const struct quota_limits limits = make_limits(run);
 	struct housekeeping_result result;
+	struct statvfs disk;
 	int r = housekeeping_run(&run->store, &limits, capture_mend, &result);
 
 	if (r < 0)
@@ -132,6 +142,8 @@ static void keep_house(struct run *run)
 	if (r == 0)
 		(void)finish_left_over(&run->store, run->config, result.quota.raw_ids,
 				       result.quota.raw_count);
+	if (fstatvfs(run->store.crashes_fd, &disk) == 0)
+		reserve_keep(run->store.dir_fd, (uint64_t)disk.f_bavail * disk.f_frsize);
 }
 
 /* Of what is full already, and in the victim's time: no recovery, and nobody else's requests. */
@@ -233,8 +245,11 @@ static void start_capture(struct run *run)
 
 static bool write_record(const struct run *run)
 {
-	int r = store_write_record(&run->store, run->dirfd, &run->crash);
+	int r;
 
+	do
+		r = store_write_record(&run->store, run->dirfd, &run->crash);
+	while (is_no_room(r) && reserve_use(run->store.dir_fd));
 	if (r < 0)
 		log_error("crash %s (%s): its record could not be written: %s", run->crash.id,
 			  run->crash.comm ? run->crash.comm : "?", strerror(-r));
@@ -426,6 +441,13 @@ static void count_work(struct run *run)
 		counters_add(&run->counters, pushes[run->crash.delegation], 1);
 }
 
+/* One of which the log is all that tells. */
+static void count_unheard(struct run *run)
+{
+	counters_add(&run->counters, COUNTER_SEEN, 1);
+	counters_add(&run->counters, COUNTER_FAILED, 1);
+}
+
 static void open_counters(struct run *run)
 {
 	int r = counters_open(run->store.dir_fd, run->store.gid, true, &run->counters);
@@ -491,6 +513,12 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		if (victim->pipe_fd >= 0)
 			confined_end(&early->process);
 		work_and_delegate(&run, &delegation);
+		keep_house(&run);
+	} else if (run.store.crashes_fd >= 0) {
+		victim_release(victim);
+		open_counters(&run);
+		count_unheard(&run);
+		/* There may be room for the next one. */
 		keep_house(&run);
 	}
 	bool recorded = run.is_published;

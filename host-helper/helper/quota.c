@@ -142,6 +142,15 @@ static int unlink_held(int dirfd, const char *name, int *ret_fd)
 	return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* Where there is no room for a record but that of the core. */
+static int remove_core_first(const struct store *store, int dirfd, const struct crash *crash)
+{
+	if ((unlinkat(dirfd, CRASH_CORE_RAW_NAME, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(dirfd, CRASH_CORE_ZST_NAME, 0) < 0 && errno != ENOENT))
+		return -errno;
+	return store_write_record(store, dirfd, crash);
+}
+
 static int remove_core(const struct store *store, const char *id, const char *why)
 {
 	cleanup_crash struct crash crash;
@@ -162,6 +171,8 @@ static int remove_core(const struct store *store, const char *id, const char *wh
 			r = crash_set_string(&crash.core_removed, why);
 		if (r == 0)
 			r = store_write_record(store, dirfd, &crash);
+		if (r == -ENOSPC || r == -EDQUOT)
+			return remove_core_first(store, dirfd, &crash);
 	}
 	if (r < 0 && !damaged)
 		return r;

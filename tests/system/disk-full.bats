@@ -93,11 +93,9 @@ mode() {
 	esac
 }
 
-# whole_again: with room, a crash is whole. A directory without anything in it could be of a helper that has just begun,
-# for ten seconds by its clock.
+# whole_again: with room, a crash is whole.
 whole_again() {
 	rm -f "$T/store/filler"
-	find "$T/store/crashes" -name '.*.partial' -empty -exec touch -d '20 seconds ago' {} +
 	victim --heap 10 --random
 	wait_quiet
 	is "with room again" "$(field .outcome)" stored
@@ -196,4 +194,63 @@ forget_unheard() {
 			is "refused" "$(cf status --json | jq .counters.cores_refused.keep_free)" 1
 		done
 	done
+}
+
+# fill_up: to the last block and the last byte of a directory, with other directories too.
+fill_up() {
+	fill 0 || true
+	head -c 100M /dev/zero >"$T/store/filler2" 2>/dev/null || true
+	mkdir -p "$T/store/filler3" 2>/dev/null || true
+	for ((i = 0; i < 2000; i++)); do
+		mkdir "$T/store/filler3/$i" 2>/dev/null || break
+	done
+}
+
+@test "disk-full: to the last block: a crash has a record, from what was set aside, or is counted" {
+	for type in tmpfs ext4; do
+		disk "$type" 100
+		: >"$T/expected"
+		mode spool 'keep_free = 1M' 'max_use = 0'
+		victim --heap 1
+		wait_quiet
+		is "set aside ($type)" "$(find "$T/store/reserve" -type f | wc -l)" 16
+		fill_up
+		is "free" "$(df --output=avail --block-size=1K "$T/store" | tail -n 1 | tr -d ' ')" 0
+		for ((i = 0; i < 4; i++)); do
+			victim --heap 1
+			wait_quiet
+			[[ $(field .outcome) == refused && $(field .reason) == "keep_free: "* ]]
+		done
+		is "records ($type)" "$(crash_count)" 5
+		# And when nothing is left of that: it is counted and told, or there later on.
+		rm -rf "$T/store/reserve"
+		fill_up
+		victim --heap 1
+		wait_quiet
+		rm -rf "$T"/store/filler*
+		whole_again
+		forget_unheard
+		is "seen ($type)" "$(cf status --json | jq .counters.crashes_seen)" 7
+		is "set aside again ($type)" "$(find "$T/store/reserve" -type f | wc -l)" 16
+		check_store
+	done
+}
+
+@test "disk-full: by our own cores: the oldest makes way, though there is no room to say so first" {
+	disk ext4 100
+	: >"$T/expected"
+	mode spool 'keep_free = 0' 'max_use = 0'
+	victim --heap 20 --random
+	victim --heap 20 --random
+	wait_quiet
+	rm -rf "$T/store/reserve"
+	fill_up
+	mode spool 'keep_free = 20M' 'max_use = 0'
+	victim --heap 1
+	wait_quiet
+	is "cores" "$(jq -r '.core_removed // "-"' "$T"/store/crashes/2*/crash.json | sort | uniq -c | tr -s ' ' | tr '\n' ';')" ' 1 -; 1 keep_free;'
+	rm -rf "$T"/store/filler*
+	whole_again
+	forget_unheard
+	check_store
 }
