@@ -10,15 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
+#include "file-lock.h"
 #include "log.h"
 #include "record.h"
 #include "turns.h"
 
-#define LOCK_NAME "finish.lock"
+#define LOCK_NAME    "finish.lock"
+#define LOCK_WAIT_US 1000000U
 
 static bool is_raw(const struct crash *crash)
 {
@@ -142,7 +144,8 @@ unsigned finish_left_over(const struct store *store, const struct config *config
 	cleanup_fd int lock =
 		openat(store->dir_fd, LOCK_NAME,
 		       O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+	/* Who is at it for longer looks again when it has finished those that it knows of. */
+	if (lock < 0 || file_lock_until(lock, clock_monotonic_us() + LOCK_WAIT_US) < 0)
 		return 0;
 	for (unsigned i = 0; i < count; i++)
 		finished += finish_one(store, config, ids[i]);

@@ -133,15 +133,19 @@ static void keep_house(struct run *run)
 	const struct quota_limits limits = make_limits(run);
 	struct housekeeping_result result;
 	struct statvfs disk;
-	int r = housekeeping_run(&run->store, &limits, capture_mend, &result);
+	unsigned finished;
 
-	if (r < 0)
-		log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
-	counters_add(&run->counters, COUNTER_EVICTED_CORES, result.cores_removed);
-	count_recovered(&run->counters, &result.recover);
-	if (r == 0)
-		(void)finish_left_over(&run->store, run->config, result.quota.raw_ids,
-				       result.quota.raw_count);
+	/* While cores are finished there may be new ones to finish. */
+	do {
+		int r = housekeeping_run(&run->store, &limits, capture_mend, &result);
+
+		if (r < 0)
+			log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
+		counters_add(&run->counters, COUNTER_EVICTED_CORES, result.cores_removed);
+		count_recovered(&run->counters, &result.recover);
+		finished = finish_left_over(&run->store, run->config, result.quota.raw_ids,
+					    result.quota.raw_count);
+	} while (finished > 0);
 	if (fstatvfs(run->store.crashes_fd, &disk) == 0)
 		reserve_keep(run->store.dir_fd, (uint64_t)disk.f_bavail * disk.f_frsize);
 }
