@@ -44,8 +44,10 @@ COMMON_BASE := $(COMMON_PURE) common/config.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
 helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-writer.o common/enter.o \
-	common/container.o common/elf-core.o common/proc.o \
+	common/cgroup.o common/container.o common/elf-core.o common/lsm.o common/proc.o \
+	common/restrain.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
+	host-helper/helper/victim-cgroup.o host-helper/helper/victim-plan.o \
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
 	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/reserve.o \
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
@@ -56,12 +58,13 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-
 	host-helper/helper/memory-scan.o host-helper/helper/memory-source.o \
 	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
 	host-helper/helper/delegate.o \
-	host-helper/helper/delegate-child.o host-helper/helper/delegate-run.o \
+	host-helper/helper/delegate-child.o host-helper/helper/delegate-filter.o host-helper/helper/delegate-run.o \
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
 	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o
 agent_OBJS := common/config.o common/core-headers.o common/crash.o common/crash-id.o \
-	common/digest.o common/enter.o common/fd.o common/log.o common/parse.o common/text.o \
+	common/digest.o common/enter.o common/fd.o common/log.o common/lsm.o common/parse.o \
+	common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
 	container-agent/endpoint.o \
 	container-agent/upload.o
@@ -140,7 +143,8 @@ include tests/fuzz/fuzz.mk
 # A unit test is linked with what it needs of everything but the programs' main().
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
-TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper
+TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper \
+	$(BUILD)/tests/rights-static
 
 # The zoo; of 32 bits too, if the compiler has a C library for that.
 ZOO_SOURCES := tests/programs/zoo.c tests/programs/zoo-memory.c tests/programs/zoo-special.c \

@@ -24,11 +24,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fd.h"
+#include "lsm.h"
 
 static const struct {
 	const char *name;
@@ -56,6 +58,8 @@ void enter_plan_init(struct enter_plan *plan)
 	*plan = (struct enter_plan){ .magic = ENTER_PLAN_MAGIC, .root_fd = -1, .cwd_fd = -1 };
 	for (int i = 0; i < ENTER_NS_COUNT; i++)
 		plan->ns_fd[i] = -1;
+	for (int i = 0; i < ENTER_CGROUPS_MAX; i++)
+		plan->cgroup_fd[i] = -1;
 }
 
 /* Closes its descriptors. */
@@ -63,6 +67,9 @@ void enter_plan_close(struct enter_plan *plan)
 {
 	for (int i = 0; i < ENTER_NS_COUNT; i++)
 		fd_close(&plan->ns_fd[i]);
+	for (int i = 0; i < ENTER_CGROUPS_MAX; i++)
+		fd_close(&plan->cgroup_fd[i]);
+	plan->cgroup_count = 0;
 	fd_close(&plan->root_fd);
 	fd_close(&plan->cwd_fd);
 }
@@ -112,13 +119,41 @@ int enter_plan_pin(struct enter_plan *plan, int procfd, const char **ret_what)
 	return plan->cwd_fd < 0 ? -errno : 0;
 }
 
+/* Our own label, of the host's /proc: another one would be the container's. */
+static int label_fd = -1;
+
 /*
  * What has to be done before the first setns(2): libcap-ng reads /proc for the number of
- * capabilities when it is used first, and must not do so in the container.
+ * capabilities when it is used first, and must not do so in the container; nor must the label be
+ * looked for there.
  */
-int enter_prepare(void)
+int enter_prepare(const struct enter_plan *plan)
 {
+	if (plan->lsm != LSM_NONE) {
+		label_fd = lsm_open_own((enum lsm)plan->lsm);
+		if (label_fd < 0)
+			return label_fd;
+	}
 	return capng_get_caps_process() < 0 ? -EIO : 0;
+}
+
+/*
+ * Exactly the victim's, as the host's root: a limit that was lowered before is raised again.  Only
+ * core dumps stay out: 1 is the value at which the kernel starts no handler, so nothing that we
+ * start makes another of us.
+ */
+static int set_limits(const struct enter_plan *plan, enum enter_step *ret_step)
+{
+	*ret_step = ENTER_STEP_LIMITS;
+	for (int i = 0; i < ENTER_LIMIT_COUNT; i++) {
+		struct rlimit limit = { plan->limits[i].soft, plan->limits[i].hard };
+
+		if (i == RLIMIT_CORE)
+			limit = (struct rlimit){ 1, 1 };
+		if (setrlimit((__rlimit_resource_t)i, &limit) < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 static int join_namespaces(const struct enter_plan *plan, bool pid_namespace,
@@ -222,6 +257,17 @@ static int drop_capabilities(const struct enter_plan *plan, enum enter_step *ret
 	return 0;
 }
 
+/* Behind all that the label may forbid; before no_new_privs, which forbids to change it. */
+static int take_label(const struct enter_plan *plan, enum enter_step *ret_step)
+{
+	*ret_step = ENTER_STEP_LABEL;
+	if (plan->lsm == LSM_NONE)
+		return 0;
+	int r = lsm_change(label_fd, (enum lsm)plan->lsm, plan->label);
+	fd_close(&label_fd);
+	return r;
+}
+
 /* Asks the kernel, not the library, what we are now: nothing may be more than the plan says. */
 static int verify(const struct enter_plan *plan)
 {
@@ -256,10 +302,10 @@ static int verify(const struct enter_plan *plan)
 
 /*
  * Enters and drops: afterwards the caller is in the victim's namespaces with the victim's ids,
- * groups and capabilities, undumpable and with no_new_privs.  The caller has one thread, has called
- * enter_prepare(), and ends itself when this fails.  pid_namespace: the caller's next child is born
- * in the victim's (setns(2) never moves the caller).  0; or -errno, and *ret_step tells in which
- * step. See: setns(2), user_namespaces(7), capabilities(7).
+ * groups, capabilities, limits and label, undumpable and with no_new_privs.  The caller has one
+ * thread, has called enter_prepare(), and ends itself when this fails.  pid_namespace: the caller's
+ * next child is born in the victim's (setns(2) never moves the caller).  0; or -errno, and
+ * *ret_step tells in which step. See: setns(2), user_namespaces(7), capabilities(7).
  */
 int enter_apply(const struct enter_plan *plan, bool pid_namespace, enum enter_step *ret_step)
 {
@@ -270,13 +316,17 @@ int enter_apply(const struct enter_plan *plan, bool pid_namespace, enum enter_st
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
 
-	int r = join_namespaces(plan, pid_namespace, ret_step);
+	int r = set_limits(plan, ret_step);
+	if (r == 0)
+		r = join_namespaces(plan, pid_namespace, ret_step);
 	if (r == 0)
 		r = take_ids(plan, ret_step);
 	if (r == 0)
 		r = change_directories(plan, ret_step);
 	if (r == 0)
 		r = drop_capabilities(plan, ret_step);
+	if (r == 0)
+		r = take_label(plan, ret_step);
 	if (r < 0)
 		return r;
 
@@ -295,6 +345,11 @@ const char *enter_step_name(enum enter_step step)
 {
 	static const char *const names[ENTER_STEP_COUNT] = {
 		[ENTER_STEP_PREPARE] = "preparing to enter",
+		[ENTER_STEP_KEYRING] = "leaving the host's keyring",
+		[ENTER_STEP_CGROUP] = "joining the victim's cgroup",
+		[ENTER_STEP_OOM] = "setting oom_score_adj",
+		[ENTER_STEP_PRIORITY] = "lowering the priority",
+		[ENTER_STEP_LIMITS] = "setting the victim's resource limits",
 		[ENTER_STEP_NAMESPACE + ENTER_NS_CGROUP] = "entering the cgroup namespace",
 		[ENTER_STEP_NAMESPACE + ENTER_NS_IPC] = "entering the ipc namespace",
 		[ENTER_STEP_NAMESPACE + ENTER_NS_UTS] = "entering the uts namespace",
@@ -309,10 +364,12 @@ const char *enter_step_name(enum enter_step step)
 		[ENTER_STEP_USER_NAMESPACE] = "entering the user namespace",
 		[ENTER_STEP_BOUNDING] = "limiting the bounding set",
 		[ENTER_STEP_CAPABILITIES] = "setting the victim's capabilities",
+		[ENTER_STEP_LABEL] = "taking the victim's LSM label",
 		[ENTER_STEP_NO_NEW_PRIVS] = "setting no_new_privs",
 		[ENTER_STEP_UNDUMPABLE] = "becoming undumpable",
 		[ENTER_STEP_VERIFY] = "checking the rights after all steps",
 		[ENTER_STEP_FORK] = "forking in the pid namespace",
+		[ENTER_STEP_FILTER] = "setting the seccomp filter",
 		[ENTER_STEP_EXEC] = "starting the program",
 	};
 

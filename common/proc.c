@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What /proc/PID/status, environ and auxv say, taken apart.  Pure.
+ * What /proc/PID/status, limits, stat, environ and auxv say, taken apart.  Pure.
  *
  * status is the kernel's text (it escapes line ends in the victim's name); environ is the victim's
  * memory and may be anything.  What cannot be understood is an error: rights depend on it.
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fd.h"
 #include "parse.h"
@@ -47,6 +48,7 @@ enum status_key {
 	KEY_CORE_DUMPING,
 	KEY_RSS,
 	KEY_SWAP,
+	KEY_SECCOMP,
 	KEY_COUNT,
 };
 
@@ -65,6 +67,7 @@ static const char *const status_keys[KEY_COUNT] = {
 	[KEY_CORE_DUMPING] = "CoreDumping",
 	[KEY_RSS] = "VmRSS",
 	[KEY_SWAP] = "VmSwap",
+	[KEY_SECCOMP] = "Seccomp",
 };
 
 static bool parse_line(enum status_key key, char *value, struct proc_status *s)
@@ -87,6 +90,8 @@ static bool parse_line(enum status_key key, char *value, struct proc_status *s)
 		s->group_count = n > 0 ? (uint32_t)n : 0;
 		s->too_many_groups = n == -E2BIG;
 		return n >= 0 || s->too_many_groups;
+	case KEY_SECCOMP:
+		return numbers(value, &s->seccomp_mode, 1) == 1;
 	case KEY_NSTGID:
 		n = numbers(value, list, 64);
 		if (n > 0)
@@ -135,6 +140,116 @@ int proc_status_parse(const char *text, struct proc_status *ret_status)
 			return -EINVAL;
 	*ret_status = *s;
 	return 0;
+}
+
+/* The names in /proc/PID/limits, which are as old as it is. */
+static const char *const limit_names[ENTER_LIMIT_COUNT] = {
+	[RLIMIT_CPU] = "Max cpu time",
+	[RLIMIT_FSIZE] = "Max file size",
+	[RLIMIT_DATA] = "Max data size",
+	[RLIMIT_STACK] = "Max stack size",
+	[RLIMIT_CORE] = "Max core file size",
+	[RLIMIT_RSS] = "Max resident set",
+	[RLIMIT_NPROC] = "Max processes",
+	[RLIMIT_NOFILE] = "Max open files",
+	[RLIMIT_MEMLOCK] = "Max locked memory",
+	[RLIMIT_AS] = "Max address space",
+	[RLIMIT_LOCKS] = "Max file locks",
+	[RLIMIT_SIGPENDING] = "Max pending signals",
+	[RLIMIT_MSGQUEUE] = "Max msgqueue size",
+	[RLIMIT_NICE] = "Max nice priority",
+	[RLIMIT_RTPRIO] = "Max realtime priority",
+	[RLIMIT_RTTIME] = "Max realtime timeout",
+};
+
+static bool parse_limit(const char *text, uint64_t *ret_value)
+{
+	if (!text)
+		return false;
+	if (strcmp(text, "unlimited") != 0)
+		return parse_u64(text, UINT64_MAX, ret_value) == 0;
+	*ret_value = UINT64_MAX;
+	return true;
+}
+
+/* Which limit the line is of, and its values behind the name; -1: none that we know. */
+static int find_limit(const char *line, const char **ret_values)
+{
+	for (int i = 0; i < ENTER_LIMIT_COUNT; i++) {
+		size_t len = strlen(limit_names[i]);
+
+		if (strncmp(line, limit_names[i], len) == 0 && line[len] == ' ') {
+			*ret_values = line + len;
+			return i;
+		}
+	}
+	return -1;
+}
+
+/*
+ * Reads the text of /proc/PID/limits.  -EINVAL: a limit is missing, twice there, or odd; -ENOMEM.
+ * See: proc_pid_limits(5).
+ */
+int proc_limits_parse(const char *text, struct enter_limit ret_limits[ENTER_LIMIT_COUNT])
+{
+	struct enter_limit limits[ENTER_LIMIT_COUNT];
+	cleanup_free char *copy = strdup(text);
+	char *save = NULL, *values_save = NULL;
+	unsigned seen = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *values = line;
+		int i = find_limit(line, &values);
+
+		if (i < 0)
+			continue;
+		char *rest = line + (values - line);
+		if ((seen >> i & 1) != 0 ||
+		    !parse_limit(strtok_r(rest, " ", &values_save), &limits[i].soft) ||
+		    !parse_limit(strtok_r(NULL, " ", &values_save), &limits[i].hard))
+			return -EINVAL;
+		seen |= 1U << i;
+	}
+	if (seen != (1U << ENTER_LIMIT_COUNT) - 1)
+		return -EINVAL;
+	memcpy(ret_limits, limits, sizeof(limits));
+	return 0;
+}
+
+/*
+ * Reads the text of /proc/PID/stat, from the last ')': the name before it is the victim's.
+ * -EINVAL: it is not such a text.  See: proc_pid_stat(5).
+ */
+int proc_stat_parse(const char *text, struct proc_stat *ret_stat)
+{
+	enum { NICE = 19, POLICY = 41 }; /* as the man page counts */
+	const char *end = strrchr(text, ')');
+	cleanup_free char *copy = end ? strdup(end + 1) : NULL;
+	char *save = NULL;
+	struct proc_stat stat = { 0 };
+	uint64_t value;
+	int field = 3;
+
+	if (!copy)
+		return end ? -ENOMEM : -EINVAL;
+	for (char *p = strtok_r(copy, " \n", &save); p; p = strtok_r(NULL, " \n", &save), field++) {
+		if (field == NICE) {
+			bool negative = *p == '-';
+
+			if (parse_u64(p + negative, negative ? 20 : 19, &value) < 0)
+				return -EINVAL;
+			stat.nice = negative ? -(int32_t)value : (int32_t)value;
+		} else if (field == POLICY) {
+			if (parse_u64(p, UINT32_MAX, &value) < 0)
+				return -EINVAL;
+			stat.scheduler = (uint32_t)value;
+			*ret_stat = stat;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 /* The value of a variable in the bytes of /proc/PID/environ (a part of data), or NULL. */

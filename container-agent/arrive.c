@@ -61,7 +61,7 @@ int arrive(int plan_fd)
 	if (r == 0)
 		r = pin_name_service();
 	if (r == 0)
-		r = enter_prepare();
+		r = enter_prepare(&plan);
 	if (r == 0)
 		r = enter_apply(&plan, false, &step);
 	if (r < 0) {

@@ -26,10 +26,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "delegate-filter.h"
 #include "delegate-run.h"
 #include "fallback-core.h"
 #include "fd.h"
 #include "parse.h"
+#include "restrain.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -113,6 +115,16 @@ static int hand_over_plan(const struct enter_plan *plan)
 	return r < 0 ? r : fds[0];
 }
 
+/* The host's last word to what is started: from here on it counts as the victim's. */
+static void restrain(const struct enter_plan *plan, int report_fd)
+{
+	enum enter_step step = ENTER_STEP_PREPARE;
+	int r = restrain_process(plan, &step);
+
+	if (r < 0)
+		fail(report_fd, step, r);
+}
+
 /* Becomes the built-in agent.  See: execveat(2). */
 void delegate_child_agent(void *context, int report_fd)
 {
@@ -127,6 +139,7 @@ void delegate_child_agent(void *context, int report_fd)
 	if (plan < 0)
 		fail(report_fd, ENTER_STEP_PREPARE, plan);
 	snprintf(option, sizeof(option), "--enter=%d", plan);
+	restrain(child->plan, report_fd);
 	(void)syscall(SYS_execveat, agent, "", argv, child->environment, AT_EMPTY_PATH);
 	fail(report_fd, ENTER_STEP_EXEC, -errno);
 }
@@ -157,6 +170,7 @@ void delegate_child_program(void *context, int report_fd)
 	argv[2] = plan_text;
 	argv[3] = report_text;
 	memcpy(argv + 4, child->arguments, count * sizeof(char *));
+	restrain(child->plan, report_fd);
 	(void)syscall(SYS_execveat, self, "", argv, child->environment, AT_EMPTY_PATH);
 	fail(report_fd, ENTER_STEP_PREPARE, -errno);
 }
@@ -165,7 +179,7 @@ void delegate_child_program(void *context, int report_fd)
 static void enter(const struct enter_plan *plan, bool pid_namespace, int report_fd)
 {
 	enum enter_step step = ENTER_STEP_PREPARE;
-	int r = enter_prepare();
+	int r = enter_prepare(plan);
 
 	if (r == 0)
 		r = enter_apply(plan, pid_namespace, &step);
@@ -212,6 +226,10 @@ int delegate_child_main(int argc, char *argv[])
 	if (pid < 0)
 		fail((int)report_fd, ENTER_STEP_FORK, -errno);
 	if (pid == 0) {
+		int r = delegate_filter_apply(&plan);
+
+		if (r < 0)
+			fail((int)report_fd, ENTER_STEP_FILTER, r);
 		execve(argv[4], argv + 4, environ);
 		fail((int)report_fd, ENTER_STEP_EXEC, -errno);
 	}
@@ -226,6 +244,7 @@ void delegate_child_fallback(void *context, int report_fd)
 {
 	const struct delegate_child *child = context;
 
+	restrain(child->plan, report_fd);
 	enter(child->plan, false, report_fd);
 	close(report_fd);
 	int r = fallback_core_write(STDIN_FILENO, child->fallback_path);

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "fd.h"
 #include "parse.h"
+#include "victim-plan.h"
 
 static const struct {
 	const char *name;
@@ -36,8 +37,8 @@ static const struct {
 };
 
 /* 0 while the process that the pidfd names has not been reaped: then its pid cannot be another's.
- */
-static int check_alive(const struct victim *v)
+   Else -ESRCH. */
+int victim_check_alive(const struct victim *v)
 {
 	return pidfd_send_signal(v->pidfd, 0, NULL, 0) < 0 ? -errno : 0;
 }
@@ -88,7 +89,7 @@ bool victim_has_ended(const struct victim *v, uint64_t deadline_us)
 void victim_end_by(struct victim *v, uint64_t deadline_us)
 {
 	victim_release(v);
-	if (v->is_dumping && !victim_has_ended(v, deadline_us) && check_alive(v) == 0)
+	if (v->is_dumping && !victim_has_ended(v, deadline_us) && victim_check_alive(v) == 0)
 		(void)pidfd_send_signal(v->pidfd, SIGKILL, NULL, 0);
 }
 
@@ -117,6 +118,7 @@ void victim_close(struct victim *v)
 	free(v->exe);
 	free(v->cwd);
 	free(v->no_plan);
+	free(v->note);
 }
 
 /* The pid that a pidfd stands for, from its "Pid:" line. See: pidfd_open(2). */
@@ -201,7 +203,7 @@ static void read_file(struct victim *v, enum victim_file which)
 
 	if (fd < 0 || fd_read_some(fd, files[which].max, &f->data, &f->len) < 0)
 		return;
-	if (check_alive(v) < 0) {
+	if (victim_check_alive(v) < 0) {
 		free(f->data);
 		*f = (struct victim_text){ NULL, 0 };
 	}
@@ -231,7 +233,7 @@ int victim_open(struct victim *v, const struct arguments *a)
 	if (r == -ENOENT)
 		r = -ESRCH;
 	if (r == 0)
-		r = check_alive(v);
+		r = victim_check_alive(v);
 	if (r == 0)
 		read_status(v, a);
 	return r;
@@ -242,7 +244,7 @@ static char *read_link(const struct victim *v, const char *name)
 	char target[PATH_MAX + 16];
 	ssize_t n = readlinkat(v->procfd, name, target, sizeof(target) - 1);
 
-	if (n < 0 || check_alive(v) < 0)
+	if (n < 0 || victim_check_alive(v) < 0)
 		return NULL;
 	target[n] = '\0';
 	return strdup(target);
@@ -287,7 +289,7 @@ static bool auxv_is_secure(const struct victim *v)
 	size_t len;
 	cleanup_fd int fd = openat(v->procfd, "auxv", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || fd_read_some(fd, 4096, &auxv, &len) < 0 || check_alive(v) < 0 ||
+	return fd < 0 || fd_read_some(fd, 4096, &auxv, &len) < 0 || victim_check_alive(v) < 0 ||
 	       proc_auxv_is_secure(auxv, len);
 }
 
@@ -299,8 +301,8 @@ static bool is_undumpable(const struct victim *v)
 {
 	struct stat st;
 
-	return fstatat(v->procfd, "environ", &st, AT_SYMLINK_NOFOLLOW) < 0 || check_alive(v) < 0 ||
-	       st.st_uid != v->status.uid[1];
+	return fstatat(v->procfd, "environ", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       victim_check_alive(v) < 0 || st.st_uid != v->status.uid[1];
 }
 
 /*
@@ -331,36 +333,6 @@ static const char *find_root_only(const struct victim *v, const struct arguments
 	return NULL;
 }
 
-static void no_plan(struct victim *v, const char *what, int error)
-{
-	if (asprintf(&v->no_plan, "%s of the crashed process: %s", what, strerror(-error)) < 0)
-		v->no_plan = NULL;
-}
-
-static void make_plan(struct victim *v)
-{
-	const struct proc_status *s = &v->status;
-	const char *what = "groups";
-	int r = s->too_many_groups ? -E2BIG : enter_plan_pin(&v->plan, v->procfd, &what);
-
-	if (r == 0) {
-		what = "the life";
-		r = check_alive(v);
-	}
-	if (r < 0) {
-		no_plan(v, what, r);
-		enter_plan_close(&v->plan);
-		return;
-	}
-	v->plan.uid = s->uid[0];
-	v->plan.gid = s->gid[0];
-	v->plan.group_count = s->group_count;
-	memcpy(v->plan.groups, s->groups, sizeof(v->plan.groups));
-	memcpy(v->plan.caps, s->caps, sizeof(v->plan.caps));
-	v->has_plan = true;
-	v->is_init = v->plan.ns_fd[ENTER_NS_PID] >= 0 && s->innermost_pid == 1;
-}
-
 /*
  * Reads all that is to be known, in the victim's time: its rights first.  Nothing here fails: what
  * could not be read is missing, and then the core goes to root only, or is not handed over.
@@ -375,8 +347,8 @@ void victim_snapshot(struct victim *v, const struct arguments *a, bool with_plan
 	}
 	v->root_only = find_root_only(v, a);
 	if (!v->root_only && with_plan)
-		make_plan(v);
-	if (!v->root_only && check_alive(v) < 0)
+		victim_plan_make(v);
+	if (!v->root_only && victim_check_alive(v) < 0)
 		v->root_only = "the process went away while it was looked at";
 }
 

@@ -51,6 +51,7 @@ struct victim {
 	const char *root_only;
 	bool has_plan; /* the plan is complete: a delegation is possible */
 	char *no_plan; /* else: why not, or NULL */
+	char *note;    /* what of its bounds a delegate will not have, and why; or NULL */
 	struct enter_plan plan;
 };
 
@@ -59,6 +60,7 @@ void victim_close(struct victim *victim);
 int victim_open(struct victim *victim, const struct arguments *arguments);
 void victim_read_cgroup(struct victim *victim);
 void victim_snapshot(struct victim *victim, const struct arguments *arguments, bool with_plan);
+int victim_check_alive(const struct victim *victim);
 void victim_release(struct victim *victim);
 bool victim_has_ended(const struct victim *victim, uint64_t deadline_us);
 void victim_end_by(struct victim *victim, uint64_t deadline_us);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The victim's cgroups, pinned so that a child can join them.
+ */
+#pragma once
+
+#include "victim.h"
+
+int victim_cgroup_pin(struct victim *victim);
