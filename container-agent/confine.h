@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the agent can no longer do once it is in the container.
+ * What the agent can still do once it is in the container.
  */
 #pragma once
 
