@@ -4,10 +4,14 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "fd.h"
 #include "test.h"
 
 #define CAPS                                                                                \
@@ -20,7 +24,7 @@ static void test_status(void **state)
 	static const char text[] =
 		"Name:\tUid:\\n0 0 0 0\nUmask:\t0022\nState:\tD (disk sleep)\nTgid:\t41\nNgid:\t0\n"
 		"Pid:\t42\nPPid:\t1\n" IDS "FDSize:\t64\nGroups:\t4 24 1000 \nNStgid:\t41\t7\t1\n"
-		"CoreDumping:\t1\n" CAPS "NoNewPrivs:\t0\n";
+		"CoreDumping:\t1\n" CAPS "NoNewPrivs:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n";
 	struct proc_status *s = calloc(1, sizeof(*s));
 
 	(void)state;
@@ -39,6 +43,7 @@ static void test_status(void **state)
 	assert_int_equal(s->caps[ENTER_CAP_BOUNDING], 0x1ffffffffffULL);
 	assert_int_equal(s->caps[ENTER_CAP_AMBIENT], 16);
 	assert_true(s->core_dumping_known && s->core_dumping);
+	assert_int_equal(s->seccomp_mode, 2);
 	free(s);
 }
 
@@ -52,6 +57,8 @@ static void test_status_refused(void **state)
 		"Tgid:\t1\nPid:\t1\nGroups:\t4294967296\n" IDS CAPS,
 		"Tgid:\tx\nPid:\t1\nGroups:\t\n" IDS CAPS,
 		"Tgid:\t1\nPid:\t1\nGroups:\t\n" IDS "CapInh:\tzz\n" CAPS,
+		"Tgid:\t1\nPid:\t1\nGroups:\t\n" IDS CAPS "Seccomp:\t\n",
+		"Tgid:\t1\nPid:\t1\nGroups:\t\n" IDS CAPS "Seccomp:\t-1\n",
 	};
 	struct proc_status *s = calloc(1, sizeof(*s));
 
@@ -79,6 +86,108 @@ static void test_many_groups(void **state)
 	}
 	free(text);
 	free(s);
+}
+
+#define LIMITS_BUT_CORE                                                                    \
+	"Limit                     Soft Limit           Hard Limit           Units     \n" \
+	"Max cpu time              1                    2                    seconds   \n" \
+	"Max file size             unlimited            unlimited            bytes     \n" \
+	"Max data size             3                    unlimited            bytes     \n" \
+	"Max stack size            8388608              unlimited            bytes     \n" \
+	"Max resident set          unlimited            unlimited            bytes     \n" \
+	"Max processes             7                    8                    processes \n" \
+	"Max open files            300                  400                  files     \n" \
+	"Max locked memory         0                    0                    bytes     \n" \
+	"Max address space         unlimited            unlimited            bytes     \n" \
+	"Max file locks            unlimited            unlimited            locks     \n" \
+	"Max pending signals       9                    9                    signals   \n" \
+	"Max msgqueue size         819200               819200               bytes     \n" \
+	"Max nice priority         0                    0                    \n"           \
+	"Max realtime priority     0                    0                    \n"           \
+	"Max realtime timeout      unlimited            18446744073709551615 us        \n"
+#define CORE "Max core file size        0                    unlimited            bytes     \n"
+
+static void test_limits(void **state)
+{
+	struct enter_limit limits[ENTER_LIMIT_COUNT];
+
+	(void)state;
+	assert_int_equal(proc_limits_parse(LIMITS_BUT_CORE CORE, limits), 0);
+	assert_int_equal(limits[RLIMIT_CPU].soft, 1);
+	assert_int_equal(limits[RLIMIT_CPU].hard, 2);
+	assert_true(limits[RLIMIT_FSIZE].soft == RLIM_INFINITY);
+	assert_true(limits[RLIMIT_DATA].soft == 3 && limits[RLIMIT_DATA].hard == RLIM_INFINITY);
+	assert_int_equal(limits[RLIMIT_NPROC].hard, 8);
+	assert_int_equal(limits[RLIMIT_NOFILE].soft, 300);
+	assert_int_equal(limits[RLIMIT_NICE].hard, 0);
+	assert_int_equal(limits[RLIMIT_CORE].soft, 0);
+	assert_true(limits[RLIMIT_RTTIME].hard == RLIM_INFINITY);
+}
+
+static void test_limits_refused(void **state)
+{
+	static const char *const rows[] = {
+		"",
+		LIMITS_BUT_CORE, /* one is missing */
+		LIMITS_BUT_CORE CORE CORE,
+		LIMITS_BUT_CORE "Max core file size  0\n",
+		LIMITS_BUT_CORE "Max core file size  -1  0 bytes\n",
+		LIMITS_BUT_CORE "Max core file size  0  Unlimited bytes\n",
+		LIMITS_BUT_CORE "Max core file size  18446744073709551616 0 bytes\n",
+		LIMITS_BUT_CORE "Max core file sizes 0 0 bytes\n",
+	};
+	struct enter_limit limits[ENTER_LIMIT_COUNT], before[ENTER_LIMIT_COUNT];
+
+	(void)state;
+	memset(limits, 0x55, sizeof(limits));
+	memcpy(before, limits, sizeof(limits));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(proc_limits_parse(rows[i], limits), -EINVAL);
+	assert_memory_equal(limits, before, sizeof(limits));
+}
+
+#define STAT_HEAD "42 (a) R 1 (b) 9) D 1 2 3 4 5 6 7 8 9 10 11 12 13 14 20 "
+#define STAT_REST " 1 0 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 17 0 "
+
+static void test_stat(void **state)
+{
+	static const struct {
+		const char *text;
+		int nice;
+		unsigned scheduler;
+	} rows[] = {
+		{ STAT_HEAD "-20" STAT_REST "3 0 0\n", -20, 3 },
+		{ STAT_HEAD "19" STAT_REST "5\n", 19, 5 },
+		{ STAT_HEAD "0" STAT_REST "0 0\n", 0, 0 },
+	};
+	static const char *const refused[] = {
+		"",
+		"42 (a",
+		"42 (a)",
+		STAT_HEAD "20" STAT_REST "0 0\n",
+		STAT_HEAD "-21" STAT_REST "0 0\n",
+		STAT_HEAD "--1" STAT_REST "0 0\n",
+		STAT_HEAD "0" STAT_REST,
+		STAT_HEAD "0" STAT_REST "-1 0\n",
+		STAT_HEAD "-" STAT_REST "0 0\n",
+	};
+	struct proc_stat stat;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(proc_stat_parse(rows[i].text, &stat), 0);
+		assert_int_equal(stat.nice, rows[i].nice);
+		assert_int_equal(stat.scheduler, rows[i].scheduler);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+		assert_int_equal(proc_stat_parse(refused[i], &stat), -EINVAL);
+	/* Our own, as the kernel writes it. */
+	cleanup_free char *own = NULL;
+	size_t len;
+	assert_int_equal(file_read_at(AT_FDCWD, "/proc/self/stat", 4096, &own, &len), 0);
+	assert_int_equal(proc_stat_parse(own, &stat), 0);
+	assert_int_equal(stat.nice, getpriority(PRIO_PROCESS, 0));
+	assert_int_equal(stat.scheduler, sched_getscheduler(0));
 }
 
 static void test_environ(void **state)
@@ -121,9 +230,10 @@ static void test_auxv(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_status),	    cmocka_unit_test(test_status_refused),
-		cmocka_unit_test(test_many_groups), cmocka_unit_test(test_environ),
-		cmocka_unit_test(test_auxv),
+		cmocka_unit_test(test_status),	       cmocka_unit_test(test_status_refused),
+		cmocka_unit_test(test_many_groups),    cmocka_unit_test(test_environ),
+		cmocka_unit_test(test_auxv),	       cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limits_refused), cmocka_unit_test(test_stat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
