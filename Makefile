@@ -168,6 +168,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/tested.a
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ \
 		-lcmocka -lcurl -lseccomp -lmicrohttpd -lzstd -ljansson -lcap-ng -lnettle
 
+# How long the agent takes to start; by hand, see its head.
+$(BUILD)/tests/bench/agent-start: $(BUILD)/tests/bench/agent-start.o $(BUILD)/tests/tested.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lseccomp -lzstd -ljansson -lcap-ng -lnettle
+
 # The crashing programs are victims, not ours to harden: no sanitizer, frames that gdb can follow.
 $(BUILD)/tests/%-static: tests/programs/%.c
 	@mkdir -p $(@D)

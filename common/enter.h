@@ -63,7 +63,7 @@ struct enter_plan {
 	/* For restrain_process(), on the host; the descriptors are not handed over. */
 	uint32_t cgroup_count;
 	int32_t cgroup_fd[ENTER_CGROUPS_MAX]; /* to be written "0" to */
-	uint32_t cgroup_may_be_gone;	      /* of a process of the host: go on without it */
+	uint32_t cgroup_may_be_gone;	      /* of a process of the host: any program may go on */
 	int32_t nice, scheduler, ioprio;
 	uint64_t cpus[ENTER_CPU_WORDS]; /* as sched_getaffinity(2) has them; none: all */
 };

@@ -46,12 +46,12 @@ static int leave_keyring(void)
 	return 0;
 }
 
-static int join_cgroups(const struct enter_plan *plan)
+static int join_cgroups(const struct enter_plan *plan, bool is_ours)
 {
 	for (uint32_t i = 0; i < plan->cgroup_count && i < ENTER_CGROUPS_MAX; i++) {
 		if (write(plan->cgroup_fd[i], "0", 1) == 1)
 			continue;
-		if (errno != ENODEV || !plan->cgroup_may_be_gone)
+		if (errno != ENODEV || (!plan->cgroup_may_be_gone && !is_ours))
 			return -errno;
 		/* stderr is the record's pipe. */
 		dprintf(STDERR_FILENO, "coreferry: the process's cgroup has been removed: its "
@@ -100,10 +100,12 @@ static int lower_priority(const struct enter_plan *plan)
  * Binds the caller, a forked child of one thread that is still root on the host, for all that it
  * becomes: the victim's cgroups and CPUs, nice 10 or the victim's if that is more, the lowest best
  * effort for I/O, the first to go where memory runs out; umask 077, default signals, an empty
- * session keyring.  0; or -errno, and *ret_step tells in which step; then it ends itself.
- * See: cgroups(7), sched(7), ioprio_set(2), proc_pid_oom_score_adj(5).
+ * session keyring.  is_ours: it will run our own code only, which may go on where the cgroup has
+ * been removed: a program of the container must not get rid of its limits that way.  0; or -errno,
+ * and *ret_step tells in which step; then it ends itself. See: cgroups(7), sched(7), ioprio_set(2),
+ * proc_pid_oom_score_adj(5).
  */
-int restrain_process(const struct enter_plan *plan, enum enter_step *ret_step)
+int restrain_process(const struct enter_plan *plan, bool is_ours, enum enter_step *ret_step)
 {
 	reset_signals();
 	umask(077);
@@ -116,7 +118,7 @@ int restrain_process(const struct enter_plan *plan, enum enter_step *ret_step)
 	}
 	if (r == 0) {
 		*ret_step = ENTER_STEP_CGROUP;
-		r = join_cgroups(plan);
+		r = join_cgroups(plan, is_ours);
 	}
 	if (r == 0) {
 		*ret_step = ENTER_STEP_PRIORITY;

@@ -6,4 +6,4 @@
 
 #include "enter.h"
 
-int restrain_process(const struct enter_plan *plan, enum enter_step *ret_step);
+int restrain_process(const struct enter_plan *plan, bool is_ours, enum enter_step *ret_step);

@@ -116,10 +116,10 @@ static int hand_over_plan(const struct enter_plan *plan)
 }
 
 /* The host's last word to what is started: from here on it counts as the victim's. */
-static void restrain(const struct enter_plan *plan, int report_fd)
+static void restrain(const struct enter_plan *plan, bool is_ours, int report_fd)
 {
 	enum enter_step step = ENTER_STEP_PREPARE;
-	int r = restrain_process(plan, &step);
+	int r = restrain_process(plan, is_ours, &step);
 
 	if (r < 0)
 		fail(report_fd, step, r);
@@ -139,7 +139,7 @@ void delegate_child_agent(void *context, int report_fd)
 	if (plan < 0)
 		fail(report_fd, ENTER_STEP_PREPARE, plan);
 	snprintf(option, sizeof(option), "--enter=%d", plan);
-	restrain(child->plan, report_fd);
+	restrain(child->plan, true, report_fd);
 	(void)syscall(SYS_execveat, agent, "", argv, child->environment, AT_EMPTY_PATH);
 	fail(report_fd, ENTER_STEP_EXEC, -errno);
 }
@@ -170,7 +170,7 @@ void delegate_child_program(void *context, int report_fd)
 	argv[2] = plan_text;
 	argv[3] = report_text;
 	memcpy(argv + 4, child->arguments, count * sizeof(char *));
-	restrain(child->plan, report_fd);
+	restrain(child->plan, false, report_fd);
 	(void)syscall(SYS_execveat, self, "", argv, child->environment, AT_EMPTY_PATH);
 	fail(report_fd, ENTER_STEP_PREPARE, -errno);
 }
@@ -244,7 +244,7 @@ void delegate_child_fallback(void *context, int report_fd)
 {
 	const struct delegate_child *child = context;
 
-	restrain(child->plan, report_fd);
+	restrain(child->plan, true, report_fd);
 	enter(child->plan, false, report_fd);
 	close(report_fd);
 	int r = fallback_core_write(STDIN_FILENO, child->fallback_path);

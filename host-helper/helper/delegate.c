@@ -221,5 +221,7 @@ void delegate_core(const struct delegation *d)
 		run_program_or_agent(d);
 	if (d->config->fallback_core && nobody_took_it(d->crash))
 		write_fallback(d);
+	if (d->crash->delegation == CRASH_DELEGATION_DONE)
+		(void)crash_set_string(&d->crash->delegation_reason, d->victim->note);
 	victim_release(d->victim);
 }

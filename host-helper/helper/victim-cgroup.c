@@ -9,9 +9,9 @@
  * What is done where there is nothing to join:
  * - a hierarchy that is not mounted on the host, or read-only: nobody here can set limits in it
  *   either.  The rest is joined, and the record tells.
- * - a cgroup that is gone: its limits are, too.  Of a container, nothing is handed over any more:
- *   it could get rid of its limits that way.  A process of the host has no other program there than
- *   the host's: it is handed over, and the record tells.
+ * - a cgroup that is gone: its limits are, too.  No program of a container is started any more: it
+ *   could get rid of its limits that way.  The agent, and the delegate of a process of the host,
+ * are the host's own programs: they are started, and the record tells.
  * - a service of systemd's on the host: systemd kills what is left in its cgroup when the service's
  *   main process has crashed, and waits for it.  It is not joined, and the record tells.
  */

@@ -146,7 +146,7 @@ limited() {
 @test "rights: Docker, default, restricted, and with more capabilities" {
 	delegate /t/rights /out
 	for options in '' '--user 1000:1000 --cap-drop ALL --security-opt no-new-privileges' '--read-only --user 4711' \
-		'--cap-add SYS_ADMIN --cap-add SYS_PTRACE' '--security-opt seccomp=unconfined' '--cap-add SYS_ADMIN --security-opt seccomp=unconfined' '--pid host' \
+		'--cap-add SYS_ADMIN --cap-add SYS_PTRACE' '--security-opt seccomp=unconfined' '--cap-add SYS_ADMIN --security-opt seccomp=unconfined' \
 		'--memory 64m --pids-limit 50 --cpus 0.5 --ulimit nofile=300:400'; do
 		forget_crashes
 		rm -f "$T"/o/*
@@ -156,6 +156,13 @@ limited() {
 			/t/rights /out/b --crash || true
 		compare
 	done
+}
+
+@test "rights: Docker with the host's pid namespace" {
+	delegate /t/rights /out
+	docker_cli run --rm --label "$(docker_label)" -v "$T/tests:/t:ro" -v "$T/o:/out" --pid host "$BASE" \
+		sh -c '/t/rights /out/b --crash; while ! [ -s /out/a ]; do sleep 0.1; done' || true
+	compare
 }
 
 @test "rights: LXC with mapped ids" {

@@ -19,7 +19,7 @@
 typedef int (*check_fn)(const struct enter_plan *plan);
 
 /* Restrains a child by the plan, and looks at it there: 0, the check's answer, or 50 + the step. */
-static int restrained(const struct enter_plan *plan, check_fn check)
+static int restrained_as(const struct enter_plan *plan, bool is_ours, check_fn check)
 {
 	int status;
 	pid_t pid = fork();
@@ -34,13 +34,18 @@ static int restrained(const struct enter_plan *plan, check_fn check)
 		sigfillset(&mask);
 		sigprocmask(SIG_SETMASK, &mask, NULL);
 		umask(0);
-		if (restrain_process(plan, &step) < 0)
+		if (restrain_process(plan, is_ours, &step) < 0)
 			_exit(50 + (int)step);
 		_exit(check(plan));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int restrained(const struct enter_plan *plan, check_fn check)
+{
+	return restrained_as(plan, false, check);
 }
 
 static int check_signals(void)
@@ -153,7 +158,8 @@ static void test_cgroups(void **state)
 	close(fds[1]);
 }
 
-/* One that was removed meanwhile: the end for a container, not for a process of the host. */
+/* One that was removed meanwhile: the end for a container's program, but not for
+ * the agent, or a process of the host. */
 static void test_gone(void **state)
 {
 	static const char path[] = "/sys/fs/cgroup/unified/cf-test-restrain";
@@ -174,6 +180,7 @@ static void test_gone(void **state)
 	assert_int_equal(rmdir(at), 0);
 	assert_true(plan.cgroup_fd[0] >= 0);
 	assert_int_equal(restrained(&plan, nothing), 50 + ENTER_STEP_CGROUP);
+	assert_int_equal(restrained_as(&plan, true, nothing), 0);
 	plan.cgroup_may_be_gone = true;
 	assert_int_equal(restrained(&plan, nothing), 0);
 	enter_plan_close(&plan);
