@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * common/proc.c: /proc/PID/status (the name in it is the victim's), environ, auxv (its memory).
+ * common/proc.c: /proc/PID/status and stat (the name in them is the victim's), limits, environ,
+ * auxv (its memory).
  *
  * Rights depend on status: it is understood whole, or not at all.  A variable is a part of environ
  * that ends within it.  A program is only ever not set-uid where AT_SECURE says so.
@@ -22,6 +23,21 @@ static void check_status(const char *text)
 	assert(r == 0 || (r == -EINVAL && memcmp(&status, &before, sizeof(status)) == 0));
 	assert(r < 0 || status.group_count <= ENTER_GROUPS_MAX);
 	assert(r < 0 || (strstr(text, "Uid:") && strstr(text, "CapBnd:")));
+}
+
+static void check_limits(const char *text)
+{
+	struct enter_limit limits[ENTER_LIMIT_COUNT], before[ENTER_LIMIT_COUNT];
+	struct proc_stat stat = { .nice = 99 };
+
+	memset(limits, 0x55, sizeof(limits));
+	memcpy(before, limits, sizeof(limits));
+	int r = proc_limits_parse(text, limits);
+	assert(r == 0 || (r == -EINVAL && memcmp(limits, before, sizeof(limits)) == 0));
+	assert(r < 0 || strstr(text, "Max realtime timeout"));
+	r = proc_stat_parse(text, &stat);
+	assert(r == 0 || (r == -EINVAL && stat.nice == 99));
+	assert(r < 0 || (stat.nice >= -20 && stat.nice <= 19 && strchr(text, ')')));
 }
 
 static void check_environ(const char *data, size_t size, const char *name)
@@ -52,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cleanup_free char *text = fuzz_string(data, size);
 
 	check_status(text);
+	check_limits(text);
 	check_environ((const char *)data, size, "COREFERRY_URL");
 	check_environ((const char *)data, size, "A");
 	assert(proc_auxv_is_secure(data, size) || has_insecure(data, size));

@@ -14,6 +14,7 @@ FUZZ_LIBS     := -Wl,--as-needed -lzstd -ljansson -lnettle
 
 # What each target links.
 fuzz_arguments_SRCS      := common/parse.c host-helper/helper/arguments.c
+fuzz_cgroup_SRCS         := common/cgroup.c
 fuzz_config_SRCS         := common/config.c common/fd.c common/parse.c common/text.c
 fuzz_container_SRCS      := common/container.c
 fuzz_crash_SRCS          := common/crash.c common/crash-id.c common/digest.c common/parse.c common/text.c
@@ -30,7 +31,7 @@ fuzz_server-headers_SRCS := common/core-headers.c common/crash.c common/crash-id
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_text_SRCS           := common/text.c
 
-FUZZ_NAMES := arguments config container crash crash-id digest elf-core endpoint memory-map parse proc seekable \
+FUZZ_NAMES := arguments cgroup config container crash crash-id digest elf-core endpoint memory-map parse proc seekable \
 	server-headers server-listen text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
