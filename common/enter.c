@@ -368,6 +368,7 @@ const char *enter_step_name(enum enter_step step)
 		[ENTER_STEP_NO_NEW_PRIVS] = "setting no_new_privs",
 		[ENTER_STEP_UNDUMPABLE] = "becoming undumpable",
 		[ENTER_STEP_VERIFY] = "checking the rights after all steps",
+		[ENTER_STEP_OWN_PIDS] = "making a pid namespace for the delegate",
 		[ENTER_STEP_FORK] = "forking in the pid namespace",
 		[ENTER_STEP_FILTER] = "setting the seccomp filter",
 		[ENTER_STEP_EXEC] = "starting the program",

@@ -88,6 +88,7 @@ enum enter_step {
 	ENTER_STEP_NO_NEW_PRIVS,
 	ENTER_STEP_UNDUMPABLE,
 	ENTER_STEP_VERIFY,
+	ENTER_STEP_OWN_PIDS, /* of a delegate: delegate-namespace.c */
 	ENTER_STEP_FORK,
 	ENTER_STEP_FILTER,
 	ENTER_STEP_EXEC,
