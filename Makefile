@@ -58,7 +58,8 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-
 	host-helper/helper/memory-scan.o host-helper/helper/memory-source.o \
 	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
 	host-helper/helper/delegate.o \
-	host-helper/helper/delegate-child.o host-helper/helper/delegate-filter.o host-helper/helper/delegate-run.o \
+	host-helper/helper/delegate-child.o host-helper/helper/delegate-filter.o \
+	host-helper/helper/delegate-namespace.o host-helper/helper/delegate-run.o \
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
 	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "delegate-filter.h"
+#include "delegate-namespace.h"
 #include "delegate-run.h"
 #include "fallback-core.h"
 #include "fd.h"
@@ -190,12 +191,68 @@ static void enter(const struct enter_plan *plan, bool pid_namespace, int report_
 	(void)close_range((unsigned)report_fd + 1, ~0U, 0);
 }
 
-/* Ends as the child did, so that the record tells of the child. */
-static _Noreturn void end_like(pid_t pid)
-{
-	int status = 0;
+/* What the signals' handlers need. */
+static volatile pid_t program_pid, init_pid;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+static void ask_program(int sig)
+{
+	if (program_pid > 0)
+		(void)kill(-program_pid, sig);
+}
+
+static void end_namespace(int sig)
+{
+	(void)sig;
+	if (init_pid > 0)
+		(void)kill(init_pid, SIGKILL);
+}
+
+/* SIGTERM is for the program and its process group, DELEGATE_CHILD_END_SIGNAL for all that there
+ * is. */
+static int handle_signals(void)
+{
+	const struct sigaction ask = { .sa_handler = ask_program };
+	const struct sigaction end = { .sa_handler = end_namespace };
+
+	return sigaction(SIGTERM, &ask, NULL) < 0 ||
+			       sigaction(DELEGATE_CHILD_END_SIGNAL, &end, NULL) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Does not outlive the helper: behind the change of ids, which undoes it. */
+static int end_with_parent(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
+static pid_t wait_for_child(int *status)
+{
+	pid_t pid;
+
+	do {
+		pid = waitpid(-1, status, 0);
+	} while (pid < 0 && errno == EINTR);
+	if (pid == init_pid)
+		init_pid = 0; /* from now on this may be anybody */
+	return pid;
+}
+
+/*
+ * Waits for the program, ends what it left behind, and then ends as it did, so that the record
+ * tells of it.  The init has ended when all in its namespace has.
+ */
+static _Noreturn void end_like_program(void)
+{
+	int status = 0, other;
+	pid_t pid;
+
+	while ((pid = wait_for_child(&status)) > 0 && pid != program_pid)
+		;
+	end_namespace(0);
+	while (wait_for_child(&other) > 0)
 		;
 	if (WIFSIGNALED(status)) {
 		signal(WTERMSIG(status), SIG_DFL);
@@ -204,15 +261,31 @@ static _Noreturn void end_like(pid_t pid)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EX_OSERR);
 }
 
+/* Makes the namespace that the program is to be born in, and puts it into the plan. */
+static void take_own_namespace(struct enter_plan *plan, int report_fd)
+{
+	enum enter_step step;
+	pid_t init;
+	int fd = -1;
+	int r = delegate_namespace_make(plan, &init, &fd, &step);
+
+	if (r < 0)
+		fail(report_fd, step, r);
+	init_pid = init;
+	fd_close(&plan->ns_fd[ENTER_NS_PID]);
+	plan->ns_fd[ENTER_NS_PID] = fd;
+}
+
 /*
  * In the sealed copy ("coreferry-helper --delegate PLAN-FD REPORT-FD PROGRAM [ARGUMENT...]"):
- * enters, and starts the container's program as a child, so that it is born in the victim's pid
- * namespace. Returns an exit status only for wrong arguments.
+ * makes a pid namespace below the victim's, enters, and starts the container's program as a child,
+ * so that it is born in there.  Returns an exit status only for wrong arguments.
  */
 int delegate_child_main(int argc, char *argv[])
 {
 	struct enter_plan plan;
 	uint64_t plan_fd, report_fd;
+	pid_t parent = getppid();
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (argc < 5 || parse_u64(argv[2], INT_MAX, &plan_fd) < 0 ||
@@ -220,23 +293,28 @@ int delegate_child_main(int argc, char *argv[])
 	    fd_read_fill((int)plan_fd, &plan, sizeof(plan)) != sizeof(plan) ||
 	    fcntl((int)report_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return EX_USAGE;
+	take_own_namespace(&plan, (int)report_fd);
 	enter(&plan, true, (int)report_fd);
-
-	pid_t pid = fork();
+	int r = end_with_parent(parent);
+	if (r == 0)
+		r = handle_signals();
+	pid_t pid = r < 0 ? -1 : fork();
 	if (pid < 0)
-		fail((int)report_fd, ENTER_STEP_FORK, -errno);
+		fail((int)report_fd, ENTER_STEP_FORK, r < 0 ? r : -errno);
 	if (pid == 0) {
-		int r = delegate_filter_apply(&plan);
-
+		/* A group of its own: what it sends to that is not for us. */
+		(void)setpgid(0, 0);
+		r = delegate_filter_apply(&plan);
 		if (r < 0)
 			fail((int)report_fd, ENTER_STEP_FILTER, r);
 		execve(argv[4], argv + 4, environ);
 		fail((int)report_fd, ENTER_STEP_EXEC, -errno);
 	}
-	/* What stays must not keep the pipes open; and it is the program that SIGTERM is for. */
-	signal(SIGTERM, SIG_IGN);
+	(void)setpgid(pid, pid);
+	program_pid = pid;
+	/* What stays must not keep the pipes open. */
 	(void)close_range(0, ~0U, 0);
-	end_like(pid);
+	end_like_program();
 }
 
 /* Becomes the writer of the fallback core. */

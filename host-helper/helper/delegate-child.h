@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "enter.h"
 #include "handoff.h"
 
@@ -18,6 +20,8 @@ struct delegate_child {
 
 /* For us alone: how delegate_child_program() starts our own copy. */
 #define DELEGATE_CHILD_OPTION "--delegate"
+/* Ends a program with all that it started, once it is started; ends the child before. */
+#define DELEGATE_CHILD_END_SIGNAL SIGUSR1
 
 int delegate_child_main(int argc, char *argv[]);
 void delegate_child_agent(void *context, int report_fd);

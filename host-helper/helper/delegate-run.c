@@ -23,7 +23,7 @@
 #include "fd.h"
 
 #define FEED_BYTES     (256U << 10)
-#define ENDING_STEP_US 2000000 /* from SIGTERM to SIGKILL, and from there to giving up */
+#define ENDING_STEP_US 2000000 /* from each step of ending to the next */
 
 struct report {
 	uint32_t step;
@@ -31,7 +31,7 @@ struct report {
 };
 
 /* How far we have gone in ending the child. */
-enum ending { ENDING_NOT, ENDING_ASKED, ENDING_KILLED };
+enum ending { ENDING_NOT, ENDING_ASKED, ENDING_TOLD, ENDING_KILLED };
 
 struct feeder {
 	const struct delegate_run *run;
@@ -57,10 +57,13 @@ void delegate_report(int report_fd, enum enter_step step, int error)
 }
 
 /* The child's side of the fork: its own session, and 0 to 2; all other descriptors are CLOEXEC. */
-static void become_child(const struct delegate_run *run, int in_fd, int out_fd, int report_fd)
+static void become_child(const struct delegate_run *run, pid_t parent, int in_fd, int out_fd,
+			 int report_fd)
 {
-	/* The helper keeps 0 to 2 filled, so none of the pipes is one of them. */
-	if (setsid() >= 0 && dup2(in_fd, STDIN_FILENO) >= 0 && dup2(out_fd, STDOUT_FILENO) >= 0 &&
+	/* Until it changes its ids it does not outlive the helper; then it has to see to that
+	 * itself. (The helper keeps 0 to 2 filled, so none of the pipes is one of them.) */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
+	    setsid() >= 0 && dup2(in_fd, STDIN_FILENO) >= 0 && dup2(out_fd, STDOUT_FILENO) >= 0 &&
 	    dup2(out_fd, STDERR_FILENO) >= 0) {
 		signal(SIGPIPE, SIG_DFL);
 		run->child(run->child_context, report_fd);
@@ -97,6 +100,7 @@ static int start(struct feeder *f)
 	    fcntl(f->report_fd, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 
+	pid_t self = getpid();
 	f->pid = fork();
 	if (f->pid < 0)
 		return -errno;
@@ -104,17 +108,28 @@ static int start(struct feeder *f)
 		/* The kernel's pipe must have no second holder, or the victim is held by it. */
 		if (f->run->victim->pipe_fd >= 0)
 			close(f->run->victim->pipe_fd);
-		become_child(f->run, in_read, out_write, report_write);
+		become_child(f->run, self, in_read, out_write, report_write);
 	}
 	f->pidfd = pidfd_open(f->pid, 0);
 	return f->pidfd < 0 ? -errno : 0;
 }
 
-/* The child, and whatever of it stayed in its process group. */
-static void kill_group(struct feeder *f, int sig)
+/* The child, and its process group if it has made that already. */
+static void kill_group(struct feeder *f)
 {
-	(void)kill(-f->pid, sig);
-	(void)kill(f->pid, sig);
+	(void)kill(-f->pid, SIGKILL);
+	(void)kill(f->pid, SIGKILL);
+}
+
+static void take_next_step(struct feeder *f)
+{
+	f->ending++;
+	if (f->ending == ENDING_TOLD && !f->run->end_signal)
+		f->ending = ENDING_KILLED;
+	if (f->ending == ENDING_KILLED)
+		kill_group(f);
+	else
+		(void)kill(f->pid, f->ending == ENDING_TOLD ? f->run->end_signal : SIGTERM);
 }
 
 static void feed(struct feeder *f)
@@ -186,8 +201,7 @@ static int check_deadlines(struct feeder *f)
 		if (f->ending == ENDING_KILLED)
 			return -1;
 		f->result->timed_out = true;
-		f->ending++;
-		kill_group(f, f->ending == ENDING_KILLED ? SIGKILL : SIGTERM);
+		take_next_step(f);
 		f->deadline_us = now + ENDING_STEP_US;
 	}
 	uint64_t next = f->deadline_us;
@@ -213,7 +227,7 @@ static void loop(struct feeder *f)
 		if (poll(fds, 4, timeout) < 0) {
 			if (errno == EINTR)
 				continue;
-			kill_group(f, SIGKILL);
+			kill_group(f);
 			return;
 		}
 		if (fds[3].revents)
@@ -238,7 +252,7 @@ static void reap(struct feeder *f)
 
 	if (f->pid <= 0)
 		return;
-	kill_group(f, SIGKILL);
+	kill_group(f);
 	while (f->pidfd >= 0 && clock_monotonic_us() < deadline_us && poll(&fd, 1, 100) <= 0)
 		victim_check_hold(f->run->victim);
 	if (waitpid(f->pid, &f->result->status, f->pidfd >= 0 ? WNOHANG : 0) <= 0)
@@ -247,7 +261,8 @@ static void reap(struct feeder *f)
 
 /*
  * Forks, runs run->child there, and stays until it has ended or its time is over; the rest of its
- * session is ended with it.  0 (see *ret_result; free its output), or -errno: nothing was started.
+ * process group is ended with it.  0 (see *ret_result; free its output), or -errno: nothing was
+ * started.
  */
 int delegate_run(const struct delegate_run *run, struct delegate_result *ret_result)
 {

@@ -24,6 +24,7 @@ struct delegate_run {
 	delegate_source_fn source;
 	void *source_context;
 	uint64_t timeout_ms;
+	int end_signal; /* on which the child ends all that it has started; 0: SIGKILL will do */
 	struct victim *victim; /* let go in between, if it is held and its time is over */
 };
 

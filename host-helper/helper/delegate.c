@@ -96,6 +96,7 @@ static int run_child(const struct delegation *d, delegate_child_fn child, void *
 		.source = stored_form ? read_stored : read_raw,
 		.source_context = reader,
 		.timeout_ms = d->config->push_timeout_ms,
+		.end_signal = child == delegate_child_program ? DELEGATE_CHILD_END_SIGNAL : 0,
 		.victim = d->victim,
 	};
 	return delegate_run(&run, ret_result);

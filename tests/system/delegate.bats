@@ -18,7 +18,7 @@ setup_file() {
 		printf '%s\n' "$@" >/out/arguments
 		env | sort >/out/environ
 		id >/out/id
-		grep -E '^(Cap|NoNewPrivs|Groups)' /proc/self/status >/out/status
+		grep -E '^(Cap|NoNewPrivs|Groups|NSpid)' /proc/self/status >/out/status
 		for n in cgroup ipc mnt net pid user uts; do echo "$n $(readlink /proc/self/ns/$n)"; done >/out/ns
 		ls -l /proc/self/fd 2>/dev/null | grep -v ' /proc/' | sed 's/.*[0-9]:[0-9]* //' >/out/fds
 		pwd >/out/pwd
@@ -57,12 +57,15 @@ pattern() { kernel_settings_set core_pattern "|$T/bin/coreferry-helper -C $T/con
 		is arguments "$(xargs <"$T/out/arguments")" "one $(field .pid) $uid $uid"
 		is id "$(<"$T/out/id")" "$(<"$T/out/id.before")"
 		is owner "$(stat -c %u "$T/out/core")" "$uid"
-		is namespaces "$(<"$T/out/ns")" "$(<"$T/out/ns.before")"
+		is namespaces "$(grep -v pid "$T/out/ns")" "$(grep -v pid "$T/out/ns.before")"
+		# A pid namespace of its own, below the container's: it has a pid in each, and the container's /proc shows it.
+		run ! grep -qxf <(grep pid "$T/out/ns.before") "$T/out/ns"
+		is "pids" "$(grep -E '^NSpid:' "$T/out/status" | wc -w)" 3
 		# sh is what ran before and what runs now: the same sets; and no new rights ever after.
-		is capabilities "$(grep -v NoNewPrivs "$T/out/status")" "$(<"$T/out/status.before")"
+		is capabilities "$(grep -vE 'NoNewPrivs|NSpid' "$T/out/status")" "$(<"$T/out/status.before")"
 		grep -q 'NoNewPrivs:.*1' "$T/out/status"
 		is pwd "$(<"$T/out/pwd")" /var
-		(($(<"$T/out/pid") < 1000)) # a pid of the container
+		(($(<"$T/out/pid") < 10)) # of that namespace
 		is descriptors "$(grep -v total "$T/out/fds" | cut -d' ' -f1 | xargs)" "0 1 2 3" # 3 is ls's own
 		is "environment" "$(grep -vE '^(CORE_|PATH=|PWD=|SHLVL=|OLDPWD=|_=)' "$T/out/environ" | grep -c .)" 0
 		grep -qx "CORE_ID=$(basename "$(newest)")" "$T/out/environ"
@@ -167,13 +170,15 @@ pattern() { kernel_settings_set core_pattern "|$T/bin/coreferry-helper -C $T/con
 			;;
 		ignore) is status "$(field .delegation.exit_status)" 3 ;;
 		die) is signal "$(field .delegation.term_signal)" 11 ;;
-		daemon) is delegation "$(field .delegation.status)" "done" ;;
+		daemon)
+			is delegation "$(field .delegation.status)" "done"
+			run ! docker_exec box pgrep -f 'sleep 999'
+			;;
 		esac
 		check_core
 		# One crash, one record: what a delegate dies of does not set off the next delegate.
 		is count "$(crash_count)" 1
 	done
-	docker_exec box pkill sleep || true
 }
 
 @test "delegate: a relative path is refused" {
