@@ -43,8 +43,9 @@ COMMON_PURE := common/crash.o common/crash-id.o common/digest.o common/parse.o c
 COMMON_BASE := $(COMMON_PURE) common/config.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
-helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-writer.o common/enter.o \
-	common/cgroup.o common/container.o common/elf-core.o common/lsm.o common/proc.o \
+# What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
+helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/counters.o common/seekable-writer.o \
+	common/enter.o common/cgroup.o common/container.o common/elf-core.o common/lsm.o common/proc.o \
 	common/restrain.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/victim-cgroup.o host-helper/helper/victim-plan.o \
@@ -53,13 +54,15 @@ helper_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o common/seekable-
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
 	host-helper/helper/capture.o \
 	host-helper/helper/capture-after.o host-helper/helper/capture-jobs.o \
+	host-helper/helper/capture-unpack.o \
 	host-helper/helper/confined.o host-helper/helper/sandbox.o host-helper/helper/frame-pump.o \
 	host-helper/helper/frame-sinks.o host-helper/helper/memory-map.o \
 	host-helper/helper/memory-scan.o host-helper/helper/memory-source.o \
 	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
 	host-helper/helper/delegate.o \
-	host-helper/helper/delegate-child.o host-helper/helper/delegate-filter.o \
-	host-helper/helper/delegate-namespace.o host-helper/helper/delegate-run.o \
+	host-helper/helper/delegate-child.o host-helper/helper/delegate-feed.o \
+	host-helper/helper/delegate-filter.o host-helper/helper/delegate-namespace.o \
+	host-helper/helper/delegate-run.o \
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
 	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o

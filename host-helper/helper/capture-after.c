@@ -219,24 +219,42 @@ void capture_digests(struct capture *c, int dirfd, struct crash *crash, uint64_t
 		take_digests(crash, c->shared.report);
 }
 
+/* 0: *ret_raw_size is what the job says; -ECHILD, -ETIME: nobody could do it; or -errno. */
+static int measure(struct confined *process, const struct capture_shared *shared,
+		   enum capture_job_kind kind, int fd, uint64_t *ret_raw_size)
+{
+	struct capture_job job;
+	struct stat st;
+
+	capture_job_init(&job);
+	job.kind = kind;
+	job.zst_fd = fd;
+	int r = confined_run(process, shared, &job, NULL, NULL);
+	if (r != 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	uint64_t said = shared->report->raw_size;
+	*ret_raw_size = confined_raw_size(said, (uint64_t)st.st_size);
+	return *ret_raw_size == said ? 0 : -ECHILD; /* not the process that we have started, then */
+}
+
 /*
- * Ends a core.zst whose writer was stopped, with what of it is whole.  0; -ECHILD,
- * -ETIME: nobody could; or -errno.
+ * Tells how much a core.zst unpacks to; one whose writer was stopped gets a table first, of what of
+ * it is whole.  0; -ECHILD, -ETIME: nobody could; or -errno.
  */
-int capture_mend(int dirfd, int fd)
+int capture_mend(int dirfd, int fd, uint64_t *ret_raw_size)
 {
 	struct confined process = { .socket = -1 };
 	struct capture_shared shared;
-	struct capture_job job;
 	int r = capture_share(&shared);
 
 	(void)dirfd;
 	if (r < 0)
 		return r;
-	capture_job_init(&job);
-	job.kind = CAPTURE_JOB_MEND;
-	job.zst_fd = fd;
-	r = confined_run(&process, &shared, &job, NULL, NULL);
+	r = measure(&process, &shared, CAPTURE_JOB_MEASURE, fd, ret_raw_size);
+	if (r == -EBADMSG)
+		r = measure(&process, &shared, CAPTURE_JOB_MEND, fd, ret_raw_size);
 	confined_end(&process);
 	capture_unshare(&shared);
 	return r;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture-unpack.h"
 #include "elf-core.h"
 #include "fd.h"
 #include "frame-pump.h"
@@ -476,6 +477,16 @@ static int run_digest(struct capture_work *work)
 	return r;
 }
 
+static int run_measure(struct capture_work *work)
+{
+	return capture_measure(work->job.zst_fd, &work->shared.report->raw_size);
+}
+
+static int run_unpack(struct capture_work *work)
+{
+	return capture_unpack(work->job.core_fd, work->job.zst_fd, work->job.out_fd);
+}
+
 /* A job without descriptors, limits and end. */
 void capture_job_init(struct capture_job *job)
 {
@@ -485,6 +496,7 @@ void capture_job_init(struct capture_job *job)
 				     .maps_fd = -1,
 				     .core_fd = -1,
 				     .zst_fd = -1,
+				     .out_fd = -1,
 				     .threads = 1,
 				     .frame_bytes = FRAME_BYTES_MAX,
 				     .deadline_us = UINT64_MAX,
@@ -504,6 +516,7 @@ bool capture_job_run(struct capture_work *work)
 		[CAPTURE_JOB_FRAMES] = run_memory,     [CAPTURE_JOB_PIPE] = run_pipe,
 		[CAPTURE_JOB_CHECK] = run_check,       [CAPTURE_JOB_MEND] = run_mend,
 		[CAPTURE_JOB_COMPRESS] = run_compress, [CAPTURE_JOB_DIGEST] = run_digest,
+		[CAPTURE_JOB_MEASURE] = run_measure,   [CAPTURE_JOB_UNPACK] = run_unpack,
 	};
 
 	set_end(work, 0);

@@ -21,7 +21,7 @@
 /* Frames of a small core; more than that costs more than it brings. */
 #define CAPTURE_BUFFER_BYTES (256U << 10)
 
-#define CAPTURE_JOB_FDS 6
+#define CAPTURE_JOB_FDS 7
 
 enum capture_job_kind {
 	CAPTURE_JOB_LOOK,     /* only headers and notes; another job follows */
@@ -32,12 +32,15 @@ enum capture_job_kind {
 	CAPTURE_JOB_MEND,     /* core.zst, of which the table is missing */
 	CAPTURE_JOB_COMPRESS, /* core -> core.zst, with digests */
 	CAPTURE_JOB_DIGEST,   /* digests of core.zst */
+	CAPTURE_JOB_MEASURE,  /* how much core.zst unpacks to */
+	CAPTURE_JOB_UNPACK,   /* core or core.zst -> out, raw */
 };
 
 struct capture_job {
 	enum capture_job_kind kind;
 	int pipe_fd, mem_fd, pagemap_fd, maps_fd; /* the victim's; -1: not of this job */
 	int core_fd, zst_fd;			  /* the store's; -1: the same */
+	int out_fd;				  /* a pipe, which is closed after the job */
 	unsigned threads;
 	size_t frame_bytes;		/* of a spool */
 	uint64_t deadline_us;		/* CLOCK_MONOTONIC */

@@ -359,9 +359,9 @@ static void take_report(const struct capture *c, struct capture_result *result)
 		return;
 	result->file = raw ? CRASH_CORE_RAW_NAME : CRASH_CORE_ZST_NAME;
 	result->stored_size = (uint64_t)st.st_size;
-	/* A block of zstd takes 4 bytes, and unpacks to 128 KiB at most. */
-	bool can_be = raw || report.raw_size / (128U << 8) <= result->stored_size;
-	result->raw_size = raw ? (uint64_t)st.st_size : can_be ? report.raw_size : 0;
+	result->raw_size = raw ? (uint64_t)st.st_size
+			       : confined_raw_size(report.raw_size, result->stored_size);
+	bool can_be = raw || result->raw_size == report.raw_size;
 	result->copied = report.copied < result->raw_size ? report.copied : result->raw_size;
 	result->expected = report.expected;
 	result->lost = result->lost || report.lost;

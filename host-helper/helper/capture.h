@@ -64,7 +64,7 @@ void capture_end(struct capture *capture);
 enum counter capture_describe(const struct capture_request *request,
 			      const struct capture_result *result, struct crash *crash);
 
-int capture_mend(int dirfd, int fd);
+int capture_mend(int dirfd, int fd, uint64_t *ret_raw_size);
 int capture_compress(struct capture *capture, int dirfd, struct crash *crash, uint64_t digest_max,
 		     confined_tick_fn tick, void *tick_context);
 void capture_digests(struct capture *capture, int dirfd, struct crash *crash, uint64_t digest_max,

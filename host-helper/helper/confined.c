@@ -41,7 +41,8 @@ struct message {
 static int *fd_of(struct capture_job *job, size_t i)
 {
 	int *const fds[CAPTURE_JOB_FDS] = { &job->pipe_fd, &job->mem_fd,  &job->pagemap_fd,
-					    &job->maps_fd, &job->core_fd, &job->zst_fd };
+					    &job->maps_fd, &job->core_fd, &job->zst_fd,
+					    &job->out_fd };
 
 	return fds[i];
 }
@@ -98,6 +99,7 @@ static _Noreturn void run_child(const struct capture_shared *shared, pid_t paren
 			continue;
 		/* Each copy of the pipe holds the victim. */
 		fd_close(&work.job.pipe_fd);
+		fd_close(&work.job.out_fd);
 		(void)!write(socket, "", 1);
 		/* Ending takes time that the victim's end is waiting for: that is left to the
 		   helper, who may also have another job. */
@@ -228,6 +230,15 @@ int confined_error(const struct capture_report *report)
 	int32_t error = *(const volatile int32_t *)&report->error;
 
 	return error <= 0 && error > -CONFINED_ERRNO_MAX ? error : -EPROTO;
+}
+
+/*
+ * How much a file of stored_size bytes unpacks to, by a job's word: 0 where that cannot be (a block
+ * of zstd takes 4 bytes, and unpacks to 128 KiB at most).
+ */
+uint64_t confined_raw_size(uint64_t reported, uint64_t stored_size)
+{
+	return reported / (128U << 8) <= stored_size ? reported : 0;
 }
 
 /* Takes over a digest that a job reported; what is none becomes "". */

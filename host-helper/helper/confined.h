@@ -33,5 +33,6 @@ uint64_t confined_run_deadline(const struct capture_job *job, uint64_t now_us);
 int confined_run(struct confined *process, const struct capture_shared *shared,
 		 const struct capture_job *job, confined_tick_fn tick, void *tick_context);
 int confined_error(const struct capture_report *report);
+uint64_t confined_raw_size(uint64_t reported, uint64_t stored_size);
 void confined_digest(const char reported[DIGEST_HEX_SIZE], char hex[DIGEST_HEX_SIZE]);
 const char *confined_death(const struct confined *process, char *buf, size_t size);

@@ -84,10 +84,10 @@ static int make_pipe(int *ret_read, int *ret_write)
 
 static int start(struct feeder *f)
 {
-	cleanup_fd int in_read = -1;
+	cleanup_fd int in_read = f->run->stdin_fd;
 	cleanup_fd int out_write = -1;
 	cleanup_fd int report_write = -1;
-	int r = make_pipe(&in_read, &f->in_fd);
+	int r = in_read < 0 ? make_pipe(&in_read, &f->in_fd) : 0;
 
 	if (r == 0)
 		r = make_pipe(&f->out_fd, &out_write);
@@ -95,8 +95,11 @@ static int start(struct feeder *f)
 		r = make_pipe(&f->report_fd, &report_write);
 	if (r < 0)
 		return r;
-	(void)fcntl(f->in_fd, F_SETPIPE_SZ, (int)FEED_BYTES);
-	if (fcntl(f->in_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(f->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
+	if (f->in_fd >= 0) {
+		(void)fcntl(f->in_fd, F_SETPIPE_SZ, (int)FEED_BYTES);
+		r = fcntl(f->in_fd, F_SETFL, O_NONBLOCK);
+	}
+	if (r < 0 || fcntl(f->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
 	    fcntl(f->report_fd, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
 
@@ -279,8 +282,12 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 	*ret_result = (struct delegate_result){ .step = ENTER_STEP_PREPARE };
 	ret_result->output = calloc(1, DELEGATE_OUTPUT_MAX + 1);
 	f.buf = malloc(FEED_BYTES);
-	int r = ret_result->output && f.buf ? start(&f) : -ENOMEM;
+	int r = ret_result->output && f.buf ? 0 : -ENOMEM;
 
+	if (r == 0)
+		r = start(&f);
+	else if (run->stdin_fd >= 0)
+		close(run->stdin_fd);
 	if (r == 0)
 		loop(&f);
 	reap(&f);

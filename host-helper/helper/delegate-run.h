@@ -21,7 +21,8 @@ typedef void (*delegate_child_fn)(void *context, int report_fd);
 struct delegate_run {
 	delegate_child_fn child;
 	void *child_context;
-	delegate_source_fn source;
+	int stdin_fd;		   /* the core, and then delegate_run()'s; or -1, and: */
+	delegate_source_fn source; /* the core; what it reads is written to stdin */
 	void *source_context;
 	uint64_t timeout_ms;
 	int end_signal; /* on which the child ends all that it has started; 0: SIGKILL will do */

@@ -15,19 +15,19 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
-#include "core-reader.h"
 #include "delegate-child.h"
+#include "delegate-feed.h"
 #include "delegate-run.h"
 #include "fd.h"
 
 static ssize_t read_stored(void *context, void *buf, size_t len, uint64_t offset)
 {
-	return pread(core_reader_fd(context), buf, len, (off_t)offset);
+	return pread(*(const int *)context, buf, len, (off_t)offset);
 }
 
-static ssize_t read_raw(void *context, void *buf, size_t len, uint64_t offset)
+static const char *feed_error_text(int error)
 {
-	return core_reader_pread(context, buf, len, offset);
+	return error == -ECHILD ? "the process that did it was ended" : strerror(-error);
 }
 
 static void set_result(struct crash *crash, enum crash_delegation delegation, const char *reason)
@@ -81,25 +81,60 @@ static void set_ended(struct crash *crash, const struct delegate_result *result)
 		set_result(crash, CRASH_DELEGATION_FAILED, NULL);
 }
 
-/* Runs one child with the core on its stdin.  0, and *ret_result; or -errno. */
-static int run_child(const struct delegation *d, delegate_child_fn child, void *context,
-		     bool stored_form, struct delegate_result *ret_result)
+/* Runs one child with the stored file on its stdin. */
+static int run_with_stored(const struct delegation *d, struct delegate_run run,
+			   struct delegate_result *ret_result)
 {
-	cleanup_core_reader struct core_reader *reader = NULL;
-	int r = core_reader_open_at(d->dirfd, d->crash->core_file, &reader);
+	cleanup_fd int file = openat(d->dirfd, d->crash->core_file,
+				     O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (file < 0)
+		return -errno;
+	run.source = read_stored;
+	run.source_context = &file;
+	return delegate_run(&run, ret_result);
+}
+
+/* The same with the raw core.  *ret_feed_error: 0, or -errno: the child got a part of it. */
+static int run_with_raw(const struct delegation *d, struct delegate_run run,
+			struct delegate_result *ret_result, int *ret_feed_error)
+{
+	struct delegate_feed feed;
+	int r = delegate_feed_start(d->dirfd, d->crash->core_file, &feed, &run.stdin_fd);
 
 	if (r < 0)
 		return r;
+	r = delegate_run(&run, ret_result);
+	*ret_feed_error = delegate_feed_end(&feed);
+	return r;
+}
+
+/* Runs one child with the core on its stdin.  0, and *ret_result; or -errno. */
+static int run_child(const struct delegation *d, delegate_child_fn child, void *context,
+		     bool stored_form, struct delegate_result *ret_result, int *ret_feed_error)
+{
 	struct delegate_run run = {
 		.child = child,
 		.child_context = context,
-		.source = stored_form ? read_stored : read_raw,
-		.source_context = reader,
+		.stdin_fd = -1,
 		.timeout_ms = d->config->push_timeout_ms,
 		.end_signal = child == delegate_child_program ? DELEGATE_CHILD_END_SIGNAL : 0,
 		.victim = d->victim,
 	};
-	return delegate_run(&run, ret_result);
+
+	*ret_feed_error = 0;
+	return stored_form ? run_with_stored(d, run, ret_result)
+			   : run_with_raw(d, run, ret_result, ret_feed_error);
+}
+
+/* What a delegate made of a part of a core is not what was wanted. */
+static void set_feed_error(struct crash *crash, int error)
+{
+	cleanup_free char *reason = NULL;
+
+	if (asprintf(&reason, "the core could not be unpacked: %s", feed_error_text(error)) < 0)
+		reason = NULL;
+	set_result(crash, CRASH_DELEGATION_FAILED, reason);
 }
 
 static void run_program_or_agent(const struct delegation *d)
@@ -119,14 +154,17 @@ static void run_program_or_agent(const struct delegation *d)
 		return;
 	}
 	bool stored_form = is_agent && strcmp(d->crash->core_file, CRASH_CORE_ZST_NAME) == 0;
+	int feed_error = 0;
 	int r = handoff_make(&handoff, d->crash, d->victim, d->config, stored_form);
 	if (r == 0)
 		r = run_child(d, is_agent ? delegate_child_agent : delegate_child_program, &child,
-			      stored_form, &result);
+			      stored_form, &result, &feed_error);
 	if (r < 0)
 		set_error(d->crash, ENTER_STEP_PREPARE, r);
 	else
 		set_ended(d->crash, &result);
+	if (d->crash->delegation == CRASH_DELEGATION_DONE && feed_error < 0)
+		set_feed_error(d->crash, feed_error);
 	free(result.output);
 }
 
@@ -145,12 +183,15 @@ static void write_fallback(const struct delegation *d)
 	char path[80];
 	struct delegate_child child = { .plan = &d->victim->plan, .fallback_path = path };
 	cleanup_free char *text = NULL;
-	int n;
+	int n, feed_error;
 
 	snprintf(path, sizeof(path), "/tmp/core.%u.%u.%u", a->pid, a->uid, a->gid);
-	int r = run_child(d, delegate_child_fallback, &child, false, &result);
+	int r = run_child(d, delegate_child_fallback, &child, false, &result, &feed_error);
 
-	if (r == 0 && result.started && WIFEXITED(result.status) && WEXITSTATUS(result.status) == 0)
+	if (r == 0 && feed_error < 0)
+		n = asprintf(&text, "not written whole: %s: %s", path, feed_error_text(feed_error));
+	else if (r == 0 && result.started && WIFEXITED(result.status) &&
+		 WEXITSTATUS(result.status) == 0)
 		n = asprintf(&text, "written: %s", path);
 	else if (r == 0 && result.started)
 		n = asprintf(&text, "not written: %s: %s", path,

@@ -2,10 +2,10 @@
 /*
  * What a killed helper or a power cut left in the store.
  *
- * Only root writes there, but what is in the files may end anywhere.  Each step leaves something
- * that the next run can start from, so this may be killed at any time; and it is never at work
- * where a living helper, or another recovery, has the crash's lock.  It never makes a core look
- * more whole than it is known to be.
+ * Only root writes there, and confined processes, whose files may hold anything and end anywhere.
+ * Each step leaves something that the next run can start from, so this may be killed at any time;
+ * and it is never at work where a living helper, or another recovery, has the crash's lock.  It
+ * never makes a core look more whole than it is known to be.
  */
 #include "recover.h"
 
@@ -20,7 +20,6 @@
 #include "crash-files.h"
 #include "fd.h"
 #include "record.h"
-#include "seekable.h"
 
 #define BLOCK_BYTES 512U
 
@@ -104,36 +103,25 @@ static int look_at_raw(int fd, struct kept_core *kept)
 	return 0;
 }
 
+/* What is in it is another process's to look at, which has nothing to lose. */
 static int look_at_zst(struct recovery *rec, int fd, struct kept_core *kept)
 {
-	struct seekable_reader *reader = NULL;
 	struct stat st;
-	int r = seekable_reader_new(fd, &reader);
+	int r = rec->mend(rec->dirfd, fd, &kept->size);
 
-	if (r == -EBADMSG) {
-		r = rec->mend(rec->dirfd, fd);
-		/* The process that was to do it did not live to: what is in the file is not known,
-		 * and another time it may be the same. */
-		if (r == -ECHILD || r == -ETIME) {
-			kept->stored_size = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-			return kept->stored_size > 0 ? 0 : -ENODATA;
-		}
-		if (r < 0) {
-			rec->mend_error = r;
-			return may_be_mended_later(r) ? r : -ENODATA;
-		}
-		r = seekable_reader_new(fd, &reader);
-	}
-	if (r < 0)
-		return r == -EBADMSG ? -ENODATA : r;
-	kept->size = kept->captured_bytes = seekable_reader_size(reader);
-	seekable_reader_free(&reader);
-	if (kept->size == 0)
-		return -ENODATA;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	kept->stored_size = (uint64_t)st.st_size;
-	return 0;
+	kept->captured_bytes = r == 0 ? kept->size : 0;
+	/* That one did not live to tell, and another time it may be the same. */
+	if (r == -ECHILD || r == -ETIME) {
+		kept->size = 0;
+		return kept->stored_size > 0 ? 0 : -ENODATA;
+	}
+	if (r == 0)
+		return kept->size > 0 ? 0 : -ENODATA;
+	rec->mend_error = r;
+	return may_be_mended_later(r) ? r : -ENODATA;
 }
 
 /* -ENODATA: there is none of this name, or nothing in it. */

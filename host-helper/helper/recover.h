@@ -6,16 +6,18 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "crash.h"
 #include "store.h"
 
 /*
- * Gives a core.zst that ends anywhere the table of its complete frames (fd: open for writing).  0;
- * -EAGAIN, -EDQUOT, -EINTR, -EIO, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC: not now, and the core stays;
- * any other -errno: there is nothing in it to be kept.
+ * Tells how much a core.zst unpacks to, after giving one that ends anywhere
+ * the table of its complete frames (fd: open for writing).  0; -ECHILD, -ETIME: nobody could tell,
+ * and it is kept as it is; -EAGAIN, -EDQUOT, -EINTR, -EIO, -EMFILE, -ENFILE, -ENOMEM, -ENOSPC: not
+ * now, and the core stays; any other -errno: there is nothing in it to be kept.
  */
-typedef int (*recover_mend_fn)(int dirfd, int fd);
+typedef int (*recover_mend_fn)(int dirfd, int fd, uint64_t *ret_raw_size);
 
 #define RECOVER_FAILED_MAX 64
 

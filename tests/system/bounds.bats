@@ -124,6 +124,38 @@ timed_out() {
 	nothing_left
 }
 
+@test "bounds: the core is unpacked by a process of nobody's; if that is ended, a part of a core is not called done" {
+	delegated slow --heap 50
+	is status "$(field .delegation.status)" "done"
+	is output "$(field .delegation.output)" 'begun\x0aTrue'
+	nothing_left
+
+	MARK=cf$RANDOM$RANDOM
+	cf_pattern "%P %u %g /opt/cf/evil $MARK slow"
+	(docker_exec box /t/crasher-static --heap 50 || true) &
+	wait_until 10 unpacker
+	kill -KILL "$(unpacker)"
+	wait_quiet
+	is status "$(field .delegation.status)" failed
+	is reason "$(field .delegation.reason)" "the core could not be unpacked: the process that did it was ended"
+	is output "$(field .delegation.output)" 'begun\x0aFalse'
+	nothing_left
+}
+# While the delegate runs, the only process of nobody's that is the helper's.
+unpacker() { left_behind | grep -q python3 && pgrep -u nobody -f "^$T/bin/coreferry-helper"; }
+
+@test "bounds: of the helper, what unpacks is called by the confined process's code alone" {
+	local file calls=()
+	for file in "$BUILD"/host-helper/helper/*.o "$BUILD"/common/*.o; do
+		! nm -u "$file" | grep -qE ' (seekable_reader_|ZSTD_(d|DCtx|createD|freeD|initD))' || calls+=("$(basename "$file")")
+	done
+	is "who calls it" "$(printf '%s\n' "${calls[@]}" | sort | xargs)" "capture-jobs.o capture-unpack.o core-reader.o seekable-reader.o"
+	# core-reader is the other programs': the helper is linked without it. And these two call nothing but jobs.
+	run ! grep -q core-reader <(make -s --no-print-directory -C "$TOP" -pn BUILD="$BUILD" all 2>/dev/null | grep '^helper_OBJS')
+	is "who calls capture-jobs" "$(cd "$TOP/host-helper/helper" && grep -lE 'capture_(job_run|unpack|measure)\(' ./*.c | xargs)" \
+		"./capture-jobs.c ./capture-unpack.c ./confined.c"
+}
+
 @test "bounds: the pipe to the record stays open in a child: nobody waits for that" {
 	delegated pipe
 	is status "$(field .delegation.status)" "done"

@@ -118,6 +118,16 @@ def half():
     print(len(os.read(0, 4096)))
 
 
+def slow():
+    """Reads all of it, but not at once."""
+    size = len(os.read(0, 4096))
+    print("begun", flush=True)
+    time.sleep(1)
+    while data := os.read(0, 1 << 20):
+        size += len(data)
+    print(size == int(os.environ["CORE_SIZE"]))
+
+
 def group():
     if os.fork() == 0:
         os.setpgid(0, 0)

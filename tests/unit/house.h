@@ -190,8 +190,20 @@ static inline uint8_t *house_put32(uint8_t *p, size_t value)
 	return p + 4;
 }
 
-/* Keeps the whole frames of a file, and writes the table of them. */
-static inline int house_mend(int dirfd, int fd)
+/* How much a file with a table unpacks to.  -EBADMSG: it has none. */
+static inline int house_measure(int fd, uint64_t *ret_raw_size)
+{
+	struct seekable_reader *reader = NULL;
+	int r = seekable_reader_new(fd, &reader);
+
+	if (r == 0)
+		*ret_raw_size = seekable_reader_size(reader);
+	seekable_reader_free(&reader);
+	return r;
+}
+
+/* Where the table is missing: keeps the whole frames, and writes the table of them. */
+static inline int house_mend(int dirfd, int fd, uint64_t *ret_raw_size)
 {
 	cleanup_free char *data = malloc(1U << 20);
 	uint8_t table[4096], *p = table + SEEKABLE_HEADER_BYTES;
@@ -199,6 +211,8 @@ static inline int house_mend(int dirfd, int fd)
 	ssize_t len = pread(fd, data, 1U << 20, 0);
 
 	(void)dirfd;
+	if (house_measure(fd, ret_raw_size) == 0)
+		return 0;
 	while (at < (size_t)len) {
 		size_t stored = ZSTD_findFrameCompressedSize(data + at, (size_t)len - at);
 		unsigned long long raw = ZSTD_getFrameContentSize(data + at, (size_t)len - at);
@@ -219,5 +233,5 @@ static inline int house_mend(int dirfd, int fd)
 	if (ftruncate(fd, (off_t)at) < 0 ||
 	    pwrite(fd, table, (size_t)(p - table), (off_t)at) != p - table)
 		return -EIO;
-	return 0;
+	return house_measure(fd, ret_raw_size);
 }

@@ -114,7 +114,7 @@ static void test_the_request_is_left(void **state)
 static int asked;
 
 /* Another one asks while the run is under way, too late for it to see what that one leaves. */
-static int ask_meanwhile(int dirfd, int fd)
+static int ask_meanwhile(int dirfd, int fd, uint64_t *ret_raw_size)
 {
 	struct housekeeping_result result;
 
@@ -122,7 +122,7 @@ static int ask_meanwhile(int dirfd, int fd)
 		assert_int_equal(leave_partial(1), 0);
 		assert_int_equal(run(&result), HOUSEKEEPING_LEFT);
 	}
-	return house_mend(dirfd, fd);
+	return house_mend(dirfd, fd, ret_raw_size);
 }
 
 static void test_who_is_at_it_starts_once_more(void **state)

@@ -289,9 +289,9 @@ static void test_an_empty_directory(void **state)
 
 static int mend_calls;
 
-static int mend_later(int dirfd, int fd)
+static int mend_later(int dirfd, int fd, uint64_t *ret_raw_size)
 {
-	(void)dirfd, (void)fd;
+	(void)dirfd, (void)fd, (void)ret_raw_size;
 	mend_calls++;
 	return -ENOMEM;
 }
@@ -325,9 +325,10 @@ static void test_a_failure_is_not_the_others(void **state)
 	assert_int_equal(crash.core_size, 3 * MIB);
 }
 
-static int mend_dies(int dirfd, int fd)
+static int mend_dies(int dirfd, int fd, uint64_t *ret_raw_size)
 {
 	(void)dirfd, (void)fd;
+	*ret_raw_size = UINT64_MAX; /* nobody is to believe it */
 	return -ECHILD;
 }
 
