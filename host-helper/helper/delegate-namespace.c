@@ -132,7 +132,7 @@ static _Noreturn void found(const struct enter_plan *plan, int socket)
 	memset(founder.caps, 0, sizeof(founder.caps));
 	founder.caps[ENTER_CAP_EFFECTIVE] = founder.caps[ENTER_CAP_PERMITTED] = 1ULL
 										<< CAP_SYS_ADMIN;
-	int r = enter_prepare();
+	int r = enter_prepare(&founder);
 	if (r == 0)
 		r = enter_apply(&founder, true, &step);
 	if (r < 0) {
