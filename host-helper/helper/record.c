@@ -57,7 +57,7 @@ static int fill_boot_id(struct crash *crash)
 /* The container, as far as the cgroup tells. 0 or -ENOMEM. */
 int record_fill_container(struct crash *crash, const struct victim *v)
 {
-	struct container c = { "", "", "" };
+	struct container c = { .runtime = "" };
 
 	if (v->files[VICTIM_CGROUP].data)
 		container_from_cgroup(v->files[VICTIM_CGROUP].data, &c);

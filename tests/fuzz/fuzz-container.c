@@ -37,6 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(strlen(c.id) == 64 && strspn(c.id, "0123456789abcdef") == 64);
 	assert(strnlen(c.name, sizeof(c.name)) <= CONTAINER_NAME_MAX);
 	assert(!strpbrk(c.name, "/\n"));
-	assert(strstr(text, c.id) && strstr(text, c.name));
+	assert(strstr(text, c.id) && strstr(text, c.parent) && strstr(text, c.hierarchy));
+	/* systemd's escapes are taken out. */
+	assert(strcmp(c.runtime, "nspawn") == 0 || strstr(text, c.name));
+	assert(strspn(c.pod_uid, "0123456789abcdef-") == strnlen(c.pod_uid, sizeof(c.pod_uid)));
 	return 0;
 }
