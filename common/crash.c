@@ -36,15 +36,34 @@ void crash_release(struct crash *crash)
 		free(*arg);
 	free(crash->cmdline);
 
-	char *strings[] = { crash->boot_id,	  crash->comm,		 crash->exe,
-			    crash->cwd,		  crash->hostname,	 crash->container_runtime,
-			    crash->container_id,  crash->container_name, crash->reason,
-			    crash->core_file,	  crash->core_removed,	 crash->capture_mode,
-			    crash->capture_note,  crash->delegate,	 crash->delegation_reason,
-			    crash->output,	  crash->fallback_core,	 crash->verified,
+	char *strings[] = { crash->boot_id,
+			    crash->comm,
+			    crash->exe,
+			    crash->cwd,
+			    crash->hostname,
+			    crash->container_runtime,
+			    crash->container_id,
+			    crash->container_name,
+			    crash->reason,
+			    crash->core_file,
+			    crash->core_removed,
+			    crash->capture_mode,
+			    crash->capture_note,
+			    crash->delegate,
+			    crash->delegation_reason,
+			    crash->output,
+			    crash->fallback_core,
+			    crash->verified,
+			    crash->container_image,
+			    crash->container_image_id,
+			    crash->pod,
+			    crash->pod_namespace,
+			    crash->pod_uid,
+			    crash->container_lookup,
 			    crash->not_compressed };
 	for (size_t i = 0; i < sizeof(strings) / sizeof(*strings); i++)
 		free(strings[i]);
+	container_labels_release(&crash->container_labels);
 	crash_init(crash);
 }
 
@@ -177,13 +196,39 @@ static json_t *cmdline_to_json(char *const *cmdline)
 	return array;
 }
 
-static json_t *container_to_json(const struct crash *c)
+static json_t *labels_to_json(const struct container_labels *labels)
 {
 	json_t *o = json_object();
 
-	if (o && (put_text(o, "runtime", c->container_runtime) < 0 ||
-		  put_text(o, "id", c->container_id) < 0 ||
-		  put_text(o, "name", c->container_name) < 0)) {
+	for (size_t i = 0; o && i < labels->count; i++) {
+		const char *key = labels->items[i].key, *value = labels->items[i].value;
+		cleanup_free char *escaped_key = text_escape(key, strlen(key));
+		cleanup_free char *escaped = text_escape(value, strlen(value));
+
+		if (!escaped_key || !escaped || put(o, escaped_key, json_string(escaped)) < 0) {
+			json_decref(o);
+			return NULL;
+		}
+	}
+	return o;
+}
+
+static json_t *container_to_json(const struct crash *c)
+{
+	const struct container_labels *labels = &c->container_labels;
+	json_t *o = json_object();
+
+	if (o &&
+	    (put_text(o, "runtime", c->container_runtime) < 0 ||
+	     put_text(o, "id", c->container_id) < 0 || put_text(o, "name", c->container_name) < 0 ||
+	     put_text(o, "image", c->container_image) < 0 ||
+	     put_text(o, "image_id", c->container_image_id) < 0 ||
+	     (labels->count > 0 && put(o, "labels", labels_to_json(labels)) < 0) ||
+	     (labels->left_out > 0 && put_u64(o, "labels_left_out", labels->left_out) < 0) ||
+	     put_text(o, "pod", c->pod) < 0 || put_text(o, "pod_namespace", c->pod_namespace) < 0 ||
+	     put_text(o, "pod_uid", c->pod_uid) < 0 ||
+	     put_text(o, "lookup", c->container_lookup) < 0 ||
+	     (c->container_owner > 0 && put_u64(o, "owner", c->container_owner) < 0))) {
 		json_decref(o);
 		return NULL;
 	}
@@ -372,16 +417,51 @@ static int get_cmdline(const json_t *array, char ***field)
 	return 0;
 }
 
+static int get_labels(const json_t *object, struct container_labels *labels)
+{
+	const json_t *value;
+	const char *key;
+
+	/* jansson's iteration changes nothing. */
+	json_object_foreach ((json_t *)(uintptr_t)object, key, value) {
+		cleanup_free char *key_bytes = text_unescape(key, NULL);
+		cleanup_free char *bytes = NULL;
+
+		if (!json_is_string(value))
+			continue;
+		bytes = text_unescape(json_string_value(value), NULL);
+		if (!key_bytes || !bytes || container_labels_add(labels, key_bytes, bytes) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_container(const json_t *o, struct crash *c)
+{
+	if (get_text(o, "runtime", &c->container_runtime) < 0 ||
+	    get_text(o, "id", &c->container_id) < 0 ||
+	    get_text(o, "name", &c->container_name) < 0 ||
+	    get_text(o, "image", &c->container_image) < 0 ||
+	    get_text(o, "image_id", &c->container_image_id) < 0 ||
+	    get_text(o, "pod", &c->pod) < 0 ||
+	    get_text(o, "pod_namespace", &c->pod_namespace) < 0 ||
+	    get_text(o, "pod_uid", &c->pod_uid) < 0 ||
+	    get_text(o, "lookup", &c->container_lookup) < 0 ||
+	    get_labels(json_object_get(o, "labels"), &c->container_labels) < 0)
+		return -ENOMEM;
+	uint64_t left_out = c->container_labels.left_out + (uint64_t)get_u32(o, "labels_left_out");
+	c->container_labels.left_out = left_out < UINT32_MAX ? (uint32_t)left_out : UINT32_MAX;
+	c->container_owner = get_u32(o, "owner");
+	return 0;
+}
+
 static int read_parts(const json_t *o, struct crash *c)
 {
-	const json_t *container = json_object_get(o, "container");
 	const json_t *core = json_object_get(o, "core");
 	const json_t *capture = json_object_get(o, "capture");
 	const json_t *delegation = json_object_get(o, "delegation");
 
-	if (get_text(container, "runtime", &c->container_runtime) < 0 ||
-	    get_text(container, "id", &c->container_id) < 0 ||
-	    get_text(container, "name", &c->container_name) < 0 ||
+	if (read_container(json_object_get(o, "container"), c) < 0 ||
 	    get_text(core, "file", &c->core_file) < 0 ||
 	    get_text(core, "not_compressed", &c->not_compressed) < 0 ||
 	    get_text(capture, "mode", &c->capture_mode) < 0 ||

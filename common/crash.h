@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "container-facts.h"
 #include "crash-id.h"
 #include "digest.h"
 
@@ -60,6 +61,12 @@ struct crash {
 
 	/* where */
 	char *container_runtime, *container_id, *container_name;
+	char *container_image, *container_image_id;
+	struct container_labels container_labels;
+	char *pod, *pod_namespace, *pod_uid;
+	char *container_lookup; /* why the engine did not tell of it, or NULL */
+	/* The host's user who could have made up such a container: 0 is root, so it is true. */
+	uint32_t container_owner;
 
 	/* the core */
 	enum crash_outcome outcome;

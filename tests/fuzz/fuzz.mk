@@ -17,7 +17,8 @@ fuzz_arguments_SRCS      := common/parse.c host-helper/helper/arguments.c
 fuzz_cgroup_SRCS         := common/cgroup.c
 fuzz_config_SRCS         := common/config.c common/fd.c common/parse.c common/text.c
 fuzz_container_SRCS      := common/container.c
-fuzz_crash_SRCS          := common/crash.c common/crash-id.c common/digest.c common/parse.c common/text.c
+fuzz_container-facts_SRCS := common/container-facts.c common/parse.c
+fuzz_crash_SRCS          := common/container-facts.c common/crash.c common/crash-id.c common/digest.c common/parse.c common/text.c
 fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
@@ -26,12 +27,13 @@ fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
-fuzz_server-headers_SRCS := common/core-headers.c common/crash.c common/crash-id.c common/digest.c common/parse.c \
+fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c common/crash.c common/crash-id.c common/digest.c common/parse.c \
 	common/text.c host-helper/server/receive-headers.c
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_text_SRCS           := common/text.c
 
-FUZZ_NAMES := arguments cgroup config container crash crash-id digest elf-core endpoint memory-map parse proc seekable \
+FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint memory-map \
+	parse proc seekable \
 	server-headers server-listen text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 

@@ -179,6 +179,13 @@ static void test_round_trip(void **state)
 	crash_set_string(&a.exe, "/tmp/\r\nX-Evil: 1");
 	crash_set_string(&a.core_file, "core.zst");
 	crash_set_string(&a.output, "<script>\x01");
+	crash_set_string(&a.container_image, "evil\x1b[31m:latest");
+	crash_set_string(&a.container_lookup, "no answer");
+	crash_set_string(&a.pod, "web-0");
+	a.container_owner = 1000;
+	a.container_labels.left_out = 3;
+	container_labels_add(&a.container_labels, "a\"\n\x1b", "\xff\\x41");
+	container_labels_add(&a.container_labels, "runtime", "");
 
 	assert_int_equal(crash_to_json(&a, &text), 0);
 	assert_int_equal(crash_from_json(text, strlen(text), &b), 0);
@@ -199,6 +206,15 @@ static void test_round_trip(void **state)
 	assert_string_equal(b.output, a.output);
 	assert_string_equal(b.stored_sha256, a.stored_sha256);
 	assert_null(b.hostname);
+	assert_string_equal(b.container_image, a.container_image);
+	assert_string_equal(b.container_lookup, "no answer");
+	assert_string_equal(b.pod, "web-0");
+	assert_int_equal(b.container_owner, 1000);
+	assert_int_equal(b.container_labels.left_out, 3);
+	assert_int_equal(b.container_labels.count, 2);
+	assert_string_equal(container_labels_get(&b.container_labels, "a\"\n\x1b"), "\xff\\x41");
+	assert_string_equal(container_labels_get(&b.container_labels, "runtime"), "");
+	assert_null(b.container_runtime);
 	free(text);
 	crash_release(&a);
 	crash_release(&b);
