@@ -45,12 +45,14 @@ COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
 # What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
 helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/counters.o common/seekable-writer.o \
-	common/enter.o common/cgroup.o common/container.o common/elf-core.o common/lsm.o common/proc.o \
+	common/enter.o common/cgroup.o common/container.o common/drop.o common/elf-core.o common/lsm.o common/proc.o \
 	common/restrain.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/victim-cgroup.o host-helper/helper/victim-plan.o \
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
 	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/reserve.o \
+	host-helper/helper/container-owner.o host-helper/helper/lookup.o host-helper/helper/engine-socket.o \
+	host-helper/helper/names-process.o host-helper/helper/pod-files.o \
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
 	host-helper/helper/capture.o \
 	host-helper/helper/capture-after.o host-helper/helper/capture-jobs.o \
@@ -89,7 +91,11 @@ cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/store-directory.o \
 	host-helper/cli/store-usage.o
 
-PROGRAMS := $(BUILD)/coreferry-helper $(BUILD)/coreferry-agent $(BUILD)/coreferryd $(BUILD)/coreferry
+names_OBJS := common/container-facts.o common/fd.o common/parse.o common/drop.o \
+	host-helper/names/main.o host-helper/names/confine-names.o host-helper/names/engine-answer.o \
+	host-helper/names/fetch.o
+
+PROGRAMS := $(BUILD)/coreferry-helper $(BUILD)/coreferry-names $(BUILD)/coreferry-agent $(BUILD)/coreferryd $(BUILD)/coreferry
 
 .SECONDARY: # objects of tests are kept
 
@@ -103,6 +109,10 @@ $(BUILD)/coreferry-helper: $(addprefix $(BUILD)/,$(helper_OBJS))
 $(BUILD)/coreferry-agent: $(addprefix $(BUILD)/,$(agent_OBJS))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lseccomp -ljansson -lcap-ng -lnettle
+
+$(BUILD)/coreferry-names: $(addprefix $(BUILD)/,$(names_OBJS))
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lseccomp -ljansson -lcap-ng
 
 $(BUILD)/coreferryd: $(addprefix $(BUILD)/,$(server_OBJS))
 	@echo "  LD      $@"
@@ -146,7 +156,7 @@ include tests/fuzz/fuzz.mk
 
 # A unit test is linked with what it needs of everything but the programs' main().
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
-TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
+TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(names_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
 TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper \
 	$(BUILD)/tests/rights-static
 
@@ -228,6 +238,7 @@ INSTALL := install
 install: all
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferry-helper $(DESTDIR)$(LIBEXECDIR)/coreferry-helper
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferry-agent $(DESTDIR)$(LIBEXECDIR)/coreferry-agent
+	$(INSTALL) -D -m 0755 $(BUILD)/coreferry-names $(DESTDIR)$(LIBEXECDIR)/coreferry-names
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferryd $(DESTDIR)$(SBINDIR)/coreferryd
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferry $(DESTDIR)$(BINDIR)/coreferry
 	$(INSTALL) -d $(DESTDIR)$(SYSCONFDIR)/coreferry
@@ -247,6 +258,7 @@ install: all
 # The configuration and the store stay: they are the operator's.
 uninstall:
 	rm -f $(DESTDIR)$(LIBEXECDIR)/coreferry-helper $(DESTDIR)$(LIBEXECDIR)/coreferry-agent \
+		$(DESTDIR)$(LIBEXECDIR)/coreferry-names \
 		$(DESTDIR)$(SBINDIR)/coreferryd $(DESTDIR)$(BINDIR)/coreferry \
 		$(DESTDIR)$(UNITDIR)/coreferryd.service \
 		$(DESTDIR)$(UNITDIR)/coreferry-register.service \
@@ -256,7 +268,7 @@ uninstall:
 
 .PHONY: help
 help:
-	@echo 'make all        the four programs and their man pages, in $(BUILD)/'
+	@echo 'make all        the programs and their man pages, in $(BUILD)/'
 	@echo 'make demo       (as root) the whole way of a crash, in a real container; ENGINE=docker: in Docker'
 	@echo 'make check      all tests; without root the unit tests'
 	@echo 'make lint       formatting and static analysis'
@@ -269,7 +281,7 @@ help:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .PHONY: objects
-objects: $(addprefix $(BUILD)/,$(sort $(helper_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
+objects: $(addprefix $(BUILD)/,$(sort $(helper_OBJS) $(names_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
 
 .PHONY: clean
 clean:

@@ -30,6 +30,7 @@
 #define HOLD_MAX_MS_DEFAULT	  30000
 #define PUSH_TIMEOUT_MS_DEFAULT	  600000
 #define PULL_WINDOW_MS_DEFAULT	  3000
+#define LOOKUP_TIMEOUT_MS_DEFAULT 500
 #define MAX_USE_PERCENT_DEFAULT	  20
 #define KEEP_FREE_PERCENT_DEFAULT 5
 #define MAX_RECORDS_DEFAULT	  10000
@@ -41,6 +42,10 @@ int config_init(struct config *config)
 	*config = (struct config){
 		.store = strdup(PATH_STORE),
 		.agent = strdup(PATH_AGENT),
+		.names = strdup(PATH_NAMES),
+		.docker_socket = strdup(PATH_DOCKER_SOCKET),
+		.podman_socket = strdup(PATH_PODMAN_SOCKET),
+		.container_lookup_timeout_ms = LOOKUP_TIMEOUT_MS_DEFAULT,
 		.push = true,
 		.spool_max = SPOOL_MAX_DEFAULT,
 		.max_block_ms = MAX_BLOCK_MS_DEFAULT,
@@ -54,7 +59,8 @@ int config_init(struct config *config)
 		.max_records = MAX_RECORDS_DEFAULT,
 		.digest_max = DIGEST_MAX_DEFAULT,
 	};
-	if (!config->store || !config->agent || !config->pull_match[0] || !config->pull_match[1]) {
+	if (!config->store || !config->agent || !config->names || !config->docker_socket ||
+	    !config->podman_socket || !config->pull_match[0] || !config->pull_match[1]) {
 		config_release(config);
 		return -ENOMEM;
 	}
@@ -74,6 +80,9 @@ void config_release(struct config *config)
 {
 	free(config->store);
 	free(config->agent);
+	free(config->names);
+	free(config->docker_socket);
+	free(config->podman_socket);
 	free(config->url);
 	free(config->listen);
 	release_patterns(config->pull_match);
@@ -261,6 +270,11 @@ static const struct config_key {
 } config_keys[] = {
 	{ "store", set_path, offsetof(struct config, store) },
 	{ "agent", set_path, offsetof(struct config, agent) },
+	{ "names", set_path, offsetof(struct config, names) },
+	{ "docker_socket", set_path, offsetof(struct config, docker_socket) },
+	{ "podman_socket", set_path, offsetof(struct config, podman_socket) },
+	{ "container_lookup_timeout", set_duration,
+	  offsetof(struct config, container_lookup_timeout_ms) },
 	{ "push", set_bool, offsetof(struct config, push) },
 	{ "url", set_string, offsetof(struct config, url) },
 	{ "fallback_core", set_bool, offsetof(struct config, fallback_core) },

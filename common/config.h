@@ -36,8 +36,11 @@ struct config_rate {
 struct config {
 	char *store;
 	char *agent; /* path of coreferry-agent */
-	bool push;   /* start the built-in agent */
-	char *url;   /* where the agent pushes, unless the container says otherwise, or NULL */
+	char *names; /* path of coreferry-names */
+	char *docker_socket, *podman_socket;
+	uint64_t container_lookup_timeout_ms; /* 0: no engine is asked */
+	bool push;			      /* start the built-in agent */
+	char *url; /* where the agent pushes, unless the container says otherwise, or NULL */
 	bool fallback_core;    /* a core in the container's /tmp where nothing else could be done */
 	uint64_t spool_max;    /* bytes of memory that are copied first and compressed later */
 	uint64_t max_block_ms; /* the capture takes no longer than this */

@@ -82,6 +82,30 @@ static void print_cmdline(char *const *cmdline)
 	putchar('\n');
 }
 
+/* What the container's engine told. */
+static void print_names(const struct crash *c)
+{
+	const struct container_labels *labels = &c->container_labels;
+
+	text_field("image", c->container_image);
+	text_field("image id", c->container_image_id);
+	for (size_t i = 0; i < labels->count; i++) {
+		cleanup_free char *key = show_text(labels->items[i].key, "");
+		cleanup_free char *value = show_text(labels->items[i].value, "");
+
+		field(i == 0 ? "labels" : "", "%s=%s", key ? key : "?", value ? value : "?");
+	}
+	if (labels->left_out > 0)
+		field("", "and %u more, too many or too long", labels->left_out);
+	text_field("pod", c->pod);
+	text_field("pod namespace", c->pod_namespace);
+	text_field("pod uid", c->pod_uid);
+	text_field("names missing", c->container_lookup);
+	if (c->container_owner > 0)
+		field("made by", "%u (this user of the host could have made up the container)",
+		      c->container_owner);
+}
+
 static void print_crash(const struct crash *c)
 {
 	field("id", "%s", c->id);
@@ -119,6 +143,7 @@ static void print_crash(const struct crash *c)
 	text_field("runtime", c->container_runtime);
 	text_field("container id", c->container_id);
 	text_field("container name", c->container_name);
+	print_names(c);
 }
 
 static void print_core(const struct crash *c)

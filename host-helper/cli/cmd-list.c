@@ -6,6 +6,7 @@
  * damaged, or that this caller may not read, never hides the others.
  */
 #include <errno.h>
+#include <fnmatch.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,7 +132,17 @@ static void free_rows(struct row *rows, size_t count)
 	free(rows);
 }
 
-static int list_as_table(const struct store *store, char (*ids)[CRASH_ID_SIZE], size_t count)
+/* The container's name, which may be a pattern, or the beginning of its id; NULL: all crashes. */
+static bool is_wanted(const struct crash *crash, const char *container)
+{
+	const char *name = crash->container_name, *id = crash->container_id;
+
+	return !container || (name && fnmatch(container, name, 0) == 0) ||
+	       (id && *container && strncmp(id, container, strlen(container)) == 0);
+}
+
+static int list_as_table(const struct store *store, char (*ids)[CRASH_ID_SIZE], size_t count,
+			 const char *container)
 {
 	struct row *rows = calloc(count + 1, sizeof(*rows));
 	size_t used = 0;
@@ -146,7 +157,7 @@ static int list_as_table(const struct store *store, char (*ids)[CRASH_ID_SIZE], 
 		crash_init(&crash);
 		int r = crash_lookup_record(store, ids[i], NULL, &crash, NULL, NULL);
 		/* Removed since it was listed, by a quota for instance. */
-		if (r == -ENOENT)
+		if (r == -ENOENT || (r == 0 && !is_wanted(&crash, container)))
 			continue;
 		if (r == 0)
 			fill_row(&crash, &rows[used++]);
@@ -158,7 +169,8 @@ static int list_as_table(const struct store *store, char (*ids)[CRASH_ID_SIZE], 
 	return EX_OK;
 }
 
-static int list_as_json(const struct store *store, char (*ids)[CRASH_ID_SIZE], size_t count)
+static int list_as_json(const struct store *store, char (*ids)[CRASH_ID_SIZE], size_t count,
+			const char *container)
 {
 	const char *between = "[\n";
 
@@ -174,6 +186,8 @@ static int list_as_json(const struct store *store, char (*ids)[CRASH_ID_SIZE], s
 				log_warning("%s is left out: %s", ids[i], crash_lookup_strerror(r));
 			continue;
 		}
+		if (!is_wanted(&crash, container))
+			continue;
 		json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 		fputs(between, stdout);
 		between = ",\n";
@@ -192,20 +206,24 @@ static int run(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "container", required_argument, NULL, 'c' },
 		CLI_COMMON_OPTIONS,
 	};
 	cleanup_store struct store store = { .crashes_fd = -1 };
 	cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL;
+	const char *container = NULL;
 	size_t count = 0;
 	bool json = false;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		int code = option == 'j' ? CLI_GO_ON : cli_option(cli, option);
+		int code = option == 'j' || option == 'c' ? CLI_GO_ON : cli_option(cli, option);
 
 		if (code != CLI_GO_ON)
 			return code;
 		json = json || option == 'j';
+		if (option == 'c')
+			container = optarg;
 	}
 	if (optind < argc)
 		return cli_usage_error(cli, "takes no arguments");
@@ -219,13 +237,17 @@ static int run(struct cli *cli, int argc, char **argv)
 		log_error("the store %s cannot be listed: %s", cli->store_path, strerror(-r));
 		return EX_IOERR;
 	}
-	return json ? list_as_json(&store, ids, count) : list_as_table(&store, ids, count);
+	return json ? list_as_json(&store, ids, count, container)
+		    : list_as_table(&store, ids, count, container);
 }
 
 const struct cli_command cli_list = {
 	.name = "list",
 	.summary = "Shows the crashes in the store, newest first",
 	.arguments = "[OPTIONS]",
-	.options = "      --json          the records (crash.json) as a JSON array\n",
+	.options = "      --container C   of one container only: its name, a pattern of names, or "
+		   "the\n"
+		   "                      beginning of its id\n"
+		   "      --json          the records (crash.json) as a JSON array\n",
 	.run = run,
 };

@@ -29,6 +29,7 @@
 #include "finish.h"
 #include "housekeeping.h"
 #include "log.h"
+#include "lookup.h"
 #include "record.h"
 #include "reserve.h"
 #include "slots.h"
@@ -46,7 +47,8 @@ struct run {
 	struct victim *victim;
 	struct crash crash;
 	struct store store;
-	int dirfd; /* the crash's directory, or -1: there is none */
+	int dirfd;	      /* the crash's directory, or -1: there is none */
+	struct lookup lookup; /* of the container's name */
 	struct admission admission;
 	struct capture_request request;
 	struct capture *capture;
@@ -211,7 +213,6 @@ static void take_slot(struct run *run, struct turn *turn)
 	int r;
 
 	run->crash.uid = run->arguments->uid;
-	victim_read_cgroup(run->victim);
 	(void)record_fill_container(&run->crash, run->victim);
 	turn_owner(&run->crash, run->owner);
 	r = turn_take_capture(run->store.dir_fd, run->owner, count,
@@ -292,9 +293,12 @@ static void capture(struct run *run, struct capture_result *result)
 	bool known = needs_identity(run->config);
 	cleanup_turn struct turn turn = { -1, -1 };
 
+	lookup_start(&run->lookup, run->config, run->victim);
 	take_slot(run, &turn);
 	if (known)
 		snapshot(run);
+	if (known && run->config->exclude_container[0])
+		lookup_finish(&run->lookup, run->victim, &run->crash);
 	if (!run->admission.refused)
 		admit(run);
 	if (!run->admission.refused)
@@ -490,6 +494,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 			   .victim = victim,
 			   .capture = early,
 			   .dirfd = -1,
+			   .lookup = { .engine_fd = -1, .bundle_fd = -1 },
 			   .store = { .dir_fd = -1, .crashes_fd = -1 } };
 	struct delegation delegation = { .arguments = arguments,
 					 .config = config,
@@ -516,6 +521,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		/* One that is held must not depend on who handles its bytes. */
 		if (victim->pipe_fd >= 0)
 			confined_end(&early->process);
+		lookup_finish(&run.lookup, victim, &run.crash);
 		work_and_delegate(&run, &delegation);
 		keep_house(&run);
 	} else if (run.store.crashes_fd >= 0) {
@@ -528,6 +534,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 	bool recorded = run.is_published;
 	capture_end(early);
 	counters_close(&run.counters);
+	lookup_close(&run.lookup);
 	crash_release(&run.crash);
 	store_close(&run.store);
 	fd_close(&run.dirfd);

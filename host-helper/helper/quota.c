@@ -246,8 +246,10 @@ static void limit_records(struct quota *q)
 /* 64 bits of a digest: nobody finds a container's id that gives another one's key. */
 static uint64_t container_key(const struct crash *crash)
 {
+	/* A name beside an id is the engine's, and is not always known. */
+	bool has_id = crash->container_id && *crash->container_id;
 	const char *parts[] = { crash->container_runtime, crash->container_id,
-				crash->container_name };
+				has_id ? NULL : crash->container_name };
 	char hex[DIGEST_HEX_SIZE], user[16] = "";
 	struct sha256_ctx ctx;
 	uint64_t key = 0;

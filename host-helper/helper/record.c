@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "container-owner.h"
 #include "container.h"
 #include "fd.h"
 
@@ -61,9 +62,13 @@ int record_fill_container(struct crash *crash, const struct victim *v)
 
 	if (v->files[VICTIM_CGROUP].data)
 		container_from_cgroup(v->files[VICTIM_CGROUP].data, &c);
+	if (c.runtime[0])
+		crash->container_owner = container_owner(&c);
 	int r = crash_set_string(&crash->container_runtime, c.runtime);
 	if (r == 0)
 		r = crash_set_string(&crash->container_id, c.id);
+	if (r == 0)
+		r = crash_set_string(&crash->pod_uid, c.pod_uid);
 	return r < 0 ? r : crash_set_string(&crash->container_name, c.name);
 }
 

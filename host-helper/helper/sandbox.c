@@ -10,24 +10,15 @@
 #include "sandbox.h"
 
 #include <asm-generic/ioctls.h>
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "drop.h"
 #include "memory-scan.h"
-
-/* Each process its own user: one that shared it could be stopped or slowed down by the others.  The
- * range is nobody's: below are those that containers are mapped to, above are the reserved ones.
- * See: UIDS-GIDS of systemd. */
-#define FIRST_ID 0x7fb00000U
-#define NOBODY	 65534U
 
 /* What reading, compressing, hashing and writing need, with threads and malloc(3). */
 static const int allowed[] = {
@@ -86,7 +77,7 @@ static int add_rules(scmp_filter_ctx filter)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				     SCMP_A1(SCMP_CMP_EQ, FIONREAD));
-	if (r == 0) /* fstat(3) of older ones; a path leads to nothing, see leave_root() */
+	if (r == 0) /* fstat(3) of older ones; a path leads to nothing, see drop.c */
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
 				     SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
 	if (r == 0) /* malloc(3) would know more of the machine, and does without */
@@ -117,48 +108,6 @@ static int keep_only(int *fd)
 	return 0;
 }
 
-/* A filter does not see paths: there must be nothing that one could lead to.  A directory that
- * nobody but us may look into, and that ends with us. */
-static int leave_root(void)
-{
-	return chroot("/proc/self/fdinfo") < 0 || chdir("/") < 0 ? -errno : 0;
-}
-
-static int take_id(unsigned id)
-{
-	return setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0
-		       ? -errno
-		       : 0;
-}
-
-/* Only root has an identity to give up: by hand, it stays the user's own. */
-static int drop_identity(void)
-{
-	if (geteuid() != 0)
-		return 0;
-	int r = leave_root();
-	if (r < 0)
-		return r;
-	r = take_id(FIRST_ID + (unsigned)getpid());
-	/* Within a user namespace it may not be there. */
-	return r == -EINVAL ? take_id(NOBODY) : r;
-}
-
-static int drop_rights(void)
-{
-	int r = drop_identity();
-
-	if (r < 0)
-		return r;
-	capng_clear(CAPNG_SELECT_CAPS);
-	if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) != 0)
-		return -EPERM;
-	/* Other processes of that user must not reach us. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	return 0;
-}
-
 /*
  * Confines this process for the rest of its life.  Of its descriptors the standard ones stay, which
  * are /dev/null, and the socket *fd, whose number changes: others can come by it.  To be called in
@@ -170,11 +119,6 @@ int sandbox_enter(int *fd, pid_t parent)
 	int r = keep_only(fd);
 
 	if (r == 0)
-		r = drop_rights();
-	/* Behind the change of ids, which undoes it. */
-	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		r = -errno;
-	if (r == 0 && getppid() != parent)
-		r = -ESRCH;
+		r = drop_all(parent);
 	return r < 0 ? r : load_filter();
 }

@@ -102,7 +102,7 @@ void victim_hold(struct victim *v, uint64_t max_ms)
 /* Lets the victim go if its time is over: to be asked from time to time while it is held. */
 void victim_check_hold(struct victim *v)
 {
-	if (v->pipe_fd >= 0 && clock_monotonic_us() >= v->hold_until_us)
+	if (v->pipe_fd >= 0 && v->hold_until_us > 0 && clock_monotonic_us() >= v->hold_until_us)
 		victim_release(v);
 }
 
@@ -215,6 +215,7 @@ static void read_status(struct victim *v, const struct arguments *a)
 	const struct victim_text *text = &v->files[VICTIM_STATUS];
 
 	read_file(v, VICTIM_STATUS);
+	read_file(v, VICTIM_CGROUP);
 	v->has_status = text->data && proc_status_parse(text->data, &v->status) == 0;
 	v->is_dumping = v->has_status && v->status.tgid == a->pid && v->status.core_dumping;
 }
@@ -259,12 +260,6 @@ static void strip_deleted(char *path)
 
 	if (len > sizeof(mark) - 1 && strcmp(path + len - (sizeof(mark) - 1), mark) == 0)
 		path[len - (sizeof(mark) - 1)] = '\0';
-}
-
-/* What tells of its container, before the rest is known. */
-void victim_read_cgroup(struct victim *v)
-{
-	read_file(v, VICTIM_CGROUP);
 }
 
 static void read_files(struct victim *v)

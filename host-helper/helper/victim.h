@@ -37,7 +37,7 @@ struct victim_text {
 struct victim {
 	int pipe_fd; /* the kernel's pipe: as long as it is open, the victim is held */
 	uint64_t start_us, held_us; /* CLOCK_MONOTONIC; held_us is 0 until the release */
-	uint64_t hold_until_us;	    /* when it is released at the latest */
+	uint64_t hold_until_us;	    /* when it is released at the latest; 0: that is not set */
 	int pidfd;
 	int procfd; /* /proc/TGID/task/TID */
 	bool has_status;
@@ -58,7 +58,6 @@ struct victim {
 void victim_init(struct victim *victim, int pipe_fd);
 void victim_close(struct victim *victim);
 int victim_open(struct victim *victim, const struct arguments *arguments);
-void victim_read_cgroup(struct victim *victim);
 void victim_snapshot(struct victim *victim, const struct arguments *arguments, bool with_plan);
 int victim_check_alive(const struct victim *victim);
 void victim_release(struct victim *victim);

@@ -23,6 +23,7 @@ fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
 fuzz_endpoint_SRCS       := common/config.c common/fd.c common/parse.c common/text.c container-agent/endpoint.c
+fuzz_engine-answer_SRCS  := common/container-facts.c common/parse.c host-helper/names/engine-answer.c
 fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
@@ -32,9 +33,8 @@ fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c commo
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_text_SRCS           := common/text.c
 
-FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint memory-map \
-	parse proc seekable \
-	server-headers server-listen text
+FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
+	memory-map parse proc seekable server-headers server-listen text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.

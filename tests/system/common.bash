@@ -22,7 +22,7 @@ cf_up() {
 	T=$(session_temp_dir /var/lib/cf.XXXXXX 0711)
 	export T
 	mkdir -m 0755 "$T/bin" "$T/tests"
-	install -m 0755 "$BUILD"/coreferry{-helper,-agent,d,} "$T/bin"
+	install -m 0755 "$BUILD"/coreferry{-helper,-agent,-names,d,} "$T/bin"
 	install -m 0755 "$BUILD"/tests/{crasher,crasher-static,reaper} "$T/tests"
 	cf_config "$@"
 	kernel_settings_save
@@ -35,8 +35,14 @@ cf_down() {
 
 # cf_config [LINE]...: writes the configuration anew.
 cf_config() {
-	printf '%s\n' "store = $T/store" "agent = $T/bin/coreferry-agent" "$@" >"$T/conf"
+	printf '%s\n' "store = $T/store" "agent = $T/bin/coreferry-agent" "names = $T/bin/coreferry-names" \
+		"docker_socket = $(cf_docker_socket)" "$@" >"$T/conf"
 	chmod 0644 "$T/conf"
+}
+
+# The engine of this session, if it has one.
+cf_docker_socket() {
+	if [[ -r $COREFERRY_SESSION/docker ]]; then docker_socket; else echo /run/docker.sock; fi
 }
 
 # cf COMMAND [ARGS]...: the operator's command on our store.
