@@ -40,7 +40,7 @@ Q := $(if $(V),,@)
 # --- the programs ------------------------------------------------------------------------------
 
 COMMON_PURE := common/container-facts.o common/crash.o common/crash-id.o common/digest.o common/parse.o common/text.o
-COMMON_BASE := $(COMMON_PURE) common/config.o common/fd.o common/log.o
+COMMON_BASE := $(COMMON_PURE) common/config.o common/config-rule.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
 # What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
@@ -52,7 +52,7 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
 	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/reserve.o \
 	host-helper/helper/container-owner.o host-helper/helper/lookup.o host-helper/helper/engine-socket.o \
-	host-helper/helper/names-process.o host-helper/helper/pod-files.o \
+	host-helper/helper/names-process.o host-helper/helper/pod-files.o host-helper/helper/rules.o \
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
 	host-helper/helper/capture.o \
 	host-helper/helper/capture-after.o host-helper/helper/capture-jobs.o \
@@ -68,9 +68,9 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
 	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o
-agent_OBJS := common/config.o common/container-facts.o common/core-headers.o common/crash.o \
-	common/crash-id.o common/digest.o common/enter.o common/fd.o common/log.o common/lsm.o \
-	common/parse.o common/text.o \
+agent_OBJS := common/config.o common/config-rule.o common/container-facts.o common/core-headers.o \
+	common/crash.o common/crash-id.o common/digest.o common/enter.o common/fd.o common/log.o \
+	common/lsm.o common/parse.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
 	container-agent/endpoint.o \
 	container-agent/upload.o

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration: "key = value" lines.
+ * The configuration: "key = value" lines, and sections of them.
  *
  * The host's file decides what root does, so one that others can write is refused.  Errors name the
  * file, the line and the way out, and stand in a buffer of the caller: this module does not log.
@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config-rule.h"
 #include "fd.h"
 #include "parse.h"
 #include "text.h"
@@ -88,6 +89,8 @@ void config_release(struct config *config)
 	release_patterns(config->pull_match);
 	release_patterns(config->exclude_exe);
 	release_patterns(config->exclude_container);
+	for (size_t i = 0; config->rules[i]; i++)
+		config_rule_free(config->rules[i]);
 	*config = (struct config){ 0 };
 }
 
@@ -263,52 +266,133 @@ static int set_patterns(void *field, const char *value, char error[CONFIG_ERROR_
 	return 0;
 }
 
+/* Of the struct: where a value stands, and how much of it there is. */
+#define FIELD(field) offsetof(struct config, field), sizeof(((struct config *)NULL)->field)
+
 static const struct config_key {
 	const char *name;
 	int (*set)(void *field, const char *value, char error[CONFIG_ERROR_SIZE]);
-	size_t offset;
+	size_t offset, size;
+	bool in_rules; /* may stand in a section */
 } config_keys[] = {
-	{ "store", set_path, offsetof(struct config, store) },
-	{ "agent", set_path, offsetof(struct config, agent) },
-	{ "names", set_path, offsetof(struct config, names) },
-	{ "docker_socket", set_path, offsetof(struct config, docker_socket) },
-	{ "podman_socket", set_path, offsetof(struct config, podman_socket) },
-	{ "container_lookup_timeout", set_duration,
-	  offsetof(struct config, container_lookup_timeout_ms) },
-	{ "push", set_bool, offsetof(struct config, push) },
-	{ "url", set_string, offsetof(struct config, url) },
-	{ "fallback_core", set_bool, offsetof(struct config, fallback_core) },
-	{ "spool_max", set_size, offsetof(struct config, spool_max) },
-	{ "max_block", set_duration, offsetof(struct config, max_block_ms) },
-	{ "hold", set_hold, offsetof(struct config, hold) },
-	{ "hold_max", set_duration, offsetof(struct config, hold_max_ms) },
-	{ "push_timeout", set_duration, offsetof(struct config, push_timeout_ms) },
-	{ "listen", set_string, offsetof(struct config, listen) },
-	{ "pull_match", set_patterns, offsetof(struct config, pull_match) },
-	{ "pull_window", set_duration, offsetof(struct config, pull_window_ms) },
-	{ "max_use", set_share, offsetof(struct config, max_use) },
-	{ "keep_free", set_share, offsetof(struct config, keep_free) },
-	{ "max_records", set_count, offsetof(struct config, max_records) },
-	{ "max_core", set_size, offsetof(struct config, max_core) },
-	{ "max_per_container", set_count, offsetof(struct config, max_per_container) },
-	{ "max_per_signature", set_count, offsetof(struct config, max_per_signature) },
-	{ "rate_per_container", set_rate, offsetof(struct config, rate_per_container) },
-	{ "rate_per_signature", set_rate, offsetof(struct config, rate_per_signature) },
-	{ "exclude_exe", set_patterns, offsetof(struct config, exclude_exe) },
-	{ "exclude_container", set_patterns, offsetof(struct config, exclude_container) },
-	{ "honour_rlimit", set_bool, offsetof(struct config, honour_rlimit) },
-	{ "slots", set_slots, offsetof(struct config, slots) },
-	{ "digest_max", set_size, offsetof(struct config, digest_max) },
+	{ "store", set_path, FIELD(store), false },
+	{ "agent", set_path, FIELD(agent), false },
+	{ "names", set_path, FIELD(names), false },
+	{ "docker_socket", set_path, FIELD(docker_socket), false },
+	{ "podman_socket", set_path, FIELD(podman_socket), false },
+	{ "container_lookup_timeout", set_duration, FIELD(container_lookup_timeout_ms), false },
+	{ "off", set_bool, FIELD(off), true },
+	{ "push", set_bool, FIELD(push), true },
+	{ "url", set_string, FIELD(url), true },
+	{ "fallback_core", set_bool, FIELD(fallback_core), true },
+	{ "spool_max", set_size, FIELD(spool_max), false },
+	{ "max_block", set_duration, FIELD(max_block_ms), false },
+	{ "hold", set_hold, FIELD(hold), true },
+	{ "hold_max", set_duration, FIELD(hold_max_ms), true },
+	{ "push_timeout", set_duration, FIELD(push_timeout_ms), true },
+	{ "listen", set_string, FIELD(listen), false },
+	{ "pull_match", set_patterns, FIELD(pull_match), false },
+	{ "pull_window", set_duration, FIELD(pull_window_ms), false },
+	{ "max_use", set_share, FIELD(max_use), false },
+	{ "keep_free", set_share, FIELD(keep_free), false },
+	{ "max_records", set_count, FIELD(max_records), false },
+	{ "max_core", set_size, FIELD(max_core), true },
+	{ "max_per_container", set_count, FIELD(max_per_container), true },
+	{ "max_per_signature", set_count, FIELD(max_per_signature), false },
+	{ "rate_per_container", set_rate, FIELD(rate_per_container), true },
+	{ "rate_per_signature", set_rate, FIELD(rate_per_signature), true },
+	{ "exclude_exe", set_patterns, FIELD(exclude_exe), false },
+	{ "exclude_container", set_patterns, FIELD(exclude_container), false },
+	{ "honour_rlimit", set_bool, FIELD(honour_rlimit), true },
+	{ "slots", set_slots, FIELD(slots), false },
+	{ "digest_max", set_size, FIELD(digest_max), false },
 };
+
+#define KEY_COUNT (sizeof(config_keys) / sizeof(*config_keys))
+
+static size_t find_key(const char *key)
+{
+	size_t i = 0;
+
+	while (i < KEY_COUNT && strcmp(key, config_keys[i].name) != 0)
+		i++;
+	return i;
+}
+
+/* The bit that stands for a key in config_rule.keys; 0: there is no such key. */
+uint64_t config_key_bit(const char *key)
+{
+	size_t i = find_key(key);
+
+	return i < KEY_COUNT ? 1ULL << i : 0;
+}
+
+/*
+ * Puts what stands in the section over the settings.  They share its strings afterwards: config is
+ * then no longer to be released, and may be used as long as the rule is there.
+ */
+void config_apply_rule(struct config *config, const struct config_rule *rule)
+{
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (rule->keys & 1ULL << i)
+			memcpy((char *)config + key->offset,
+			       (const char *)rule->values + key->offset, key->size);
+	}
+}
+
+struct parse {
+	struct config *config;
+	struct config_rule *rule; /* the section that we are in, or NULL */
+	bool is_lost;		  /* in a section whose header was bad: its keys are nobody's */
+};
+
+static int start_rule(struct parse *p, const char *header, char error[CONFIG_ERROR_SIZE])
+{
+	size_t count = 0;
+
+	while (p->config->rules[count])
+		count++;
+	p->rule = NULL;
+	p->is_lost = true;
+	if (count == CONFIG_RULES_MAX) {
+		snprintf(error, CONFIG_ERROR_SIZE, "there may be at most %d sections",
+			 CONFIG_RULES_MAX);
+		return -E2BIG;
+	}
+	int r = config_rule_new(header, &p->rule, error);
+	if (r < 0)
+		return r;
+	p->config->rules[count] = p->rule;
+	p->is_lost = false;
+	return 0;
+}
 
 static int set_key(void *context, const char *key, const char *value, char error[CONFIG_ERROR_SIZE])
 {
-	for (size_t i = 0; i < sizeof(config_keys) / sizeof(*config_keys); i++)
-		if (strcmp(key, config_keys[i].name) == 0)
-			return config_keys[i].set((char *)context + config_keys[i].offset, value,
-						  error);
-	snprintf(error, CONFIG_ERROR_SIZE, "unknown key; coreferry.conf(5) lists the known ones");
-	return -ENOKEY;
+	struct parse *p = context;
+
+	if (!value)
+		return start_rule(p, key, error);
+	size_t i = find_key(key);
+	if (i == KEY_COUNT) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "unknown key; coreferry.conf(5) lists the known ones");
+		return -ENOKEY;
+	}
+	if (p->is_lost)
+		return 0;
+	if (p->rule && !config_keys[i].in_rules) {
+		snprintf(error, CONFIG_ERROR_SIZE,
+			 "counts for the whole host: put it before the first section");
+		return -EINVAL;
+	}
+	struct config *to = p->rule ? p->rule->values : p->config;
+	int r = config_keys[i].set((char *)to + config_keys[i].offset, value, error);
+	if (r == 0 && p->rule)
+		p->rule->keys |= 1ULL << i;
+	return r;
 }
 
 static char *trim(char *s)
@@ -320,9 +404,9 @@ static char *trim(char *s)
 }
 
 /*
- * Calls fn for every "key = value" of text (which is cut up on the way), all of them, whatever
- * fails. The first failure is returned, with "NAME:LINE: KEY: WHY" in error; -EINVAL for a line
- * without '='.
+ * Calls fn for every "key = value" and every "[header]" of text (which is cut up on the way), all
+ * of them, whatever fails. The first failure is returned, with "NAME:LINE: KEY: WHY" in error;
+ * -EINVAL for a line without '='.
  */
 int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 		 char error[CONFIG_ERROR_SIZE])
@@ -343,7 +427,9 @@ int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 
 		char *equals = strchr(line, '=');
 		int r = -EINVAL;
-		if (equals) {
+		if (*line == '[') {
+			r = fn(context, line, NULL, why);
+		} else if (equals) {
 			*equals = '\0';
 			line = trim(line);
 			r = fn(context, line, trim(equals + 1), why);
@@ -367,7 +453,9 @@ int config_lines(const char *name, char *text, config_line_fn fn, void *context,
  */
 int config_parse(struct config *config, const char *name, char *text, char error[CONFIG_ERROR_SIZE])
 {
-	return config_lines(name, text, set_key, config, error);
+	struct parse parse = { .config = config };
+
+	return config_lines(name, text, set_key, &parse, error);
 }
 
 /*

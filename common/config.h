@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The configuration: /etc/coreferry/coreferry.conf on the host, /etc/coreferry/agent.conf in a
- * container.  Lines of "key = value", '#' starts a comment line.
+ * container.  Lines of "key = value", '#' starts a comment line.  In the host's file, "[container
+ * PATTERN]" and the like starts a section: settings for some containers only.
  *
  * config_parse() and config_lines() are pure.  The host's file is root's, or it is refused; a
  * container's is the attacker's, and is read with no more rights than the victim had.
@@ -17,6 +18,7 @@
 #define CONFIG_FILE_MAX	   (64U << 10)
 #define CONFIG_ERROR_SIZE  512
 #define CONFIG_PATTERN_MAX 32
+#define CONFIG_RULES_MAX   64
 #define CONFIG_SLOTS_MAX   256 /* each slot that is tried is a descriptor of the helper's */
 
 enum config_hold { CONFIG_HOLD_INIT, CONFIG_HOLD_ALWAYS, CONFIG_HOLD_NEVER };
@@ -33,12 +35,24 @@ struct config_rate {
 	uint64_t window_ms;
 };
 
+enum config_rule_kind { CONFIG_RULE_CONTAINER, CONFIG_RULE_IMAGE, CONFIG_RULE_LABEL };
+
+/* A section. */
+struct config_rule {
+	enum config_rule_kind kind;
+	char *label;   /* the key of the label, or NULL */
+	char *pattern; /* of the container, the image, or the label's value: fnmatch(3) */
+	uint64_t keys; /* which keys stand in it: config_key_bit() */
+	struct config *values;
+};
+
 struct config {
 	char *store;
 	char *agent; /* path of coreferry-agent */
 	char *names; /* path of coreferry-names */
 	char *docker_socket, *podman_socket;
 	uint64_t container_lookup_timeout_ms; /* 0: no engine is asked */
+	bool off;			      /* no core is taken */
 	bool push;			      /* start the built-in agent */
 	char *url; /* where the agent pushes, unless the container says otherwise, or NULL */
 	bool fallback_core;    /* a core in the container's /tmp where nothing else could be done */
@@ -64,12 +78,15 @@ struct config {
 	char *listen;				  /* ADDR:PORT or NULL */
 	char *pull_match[CONFIG_PATTERN_MAX + 1]; /* globs of executables' basenames, then NULL */
 	uint64_t pull_window_ms;
+
+	struct config_rule *rules[CONFIG_RULES_MAX + 1]; /* in their order, then NULL */
 };
 
 int config_init(struct config *config);
 void config_release(struct config *config);
 #define cleanup_config __attribute__((cleanup(config_release)))
 
+/* value NULL: key is the header of a section, with its brackets. */
 typedef int (*config_line_fn)(void *context, const char *key, const char *value,
 			      char error[CONFIG_ERROR_SIZE]);
 
@@ -77,6 +94,8 @@ int config_lines(const char *name, char *text, config_line_fn fn, void *context,
 		 char error[CONFIG_ERROR_SIZE]);
 int config_parse(struct config *config, const char *name, char *text,
 		 char error[CONFIG_ERROR_SIZE]);
+uint64_t config_key_bit(const char *key);
+void config_apply_rule(struct config *config, const struct config_rule *rule);
 uint64_t config_share_bytes(const struct config_share *share, uint64_t fs_bytes);
 int config_load(struct config *config, const char *path, bool must_exist,
 		char error[CONFIG_ERROR_SIZE]);

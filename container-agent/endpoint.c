@@ -26,7 +26,7 @@ static int set_key(void *context, const char *key, const char *value, char error
 {
 	char **url = context;
 
-	if (strcmp(key, "url") != 0) {
+	if (!value || strcmp(key, "url") != 0) {
 		snprintf(error, CONFIG_ERROR_SIZE,
 			 "unknown key; coreferry-agent(8) lists the known ones");
 		return -ENOKEY;

@@ -157,6 +157,11 @@ static char *make_key(const struct crash *crash, size_t *ret_container_len, size
 		snprintf(uid, sizeof(uid), "%u", crash->uid);
 		kind = "uid", who = uid;
 	}
+	/* Of a container that a user of the host could have made up, that user. */
+	if (crash->container_owner != 0) {
+		snprintf(uid, sizeof(uid), "%u", crash->container_owner);
+		kind = "owner", who = uid;
+	}
 	if (!has(program))
 		program = crash->comm ? crash->comm : "";
 	int len = asprintf(&key, "%s%c%s%c%s%c%u", kind ? kind : "", 0, who, 0, program, 0,

@@ -32,6 +32,7 @@
 #include "lookup.h"
 #include "record.h"
 #include "reserve.h"
+#include "rules.h"
 #include "slots.h"
 #include "store.h"
 #include "turns.h"
@@ -43,7 +44,10 @@
 
 struct run {
 	const struct arguments *arguments;
-	const struct config *config;
+	const struct config *config;	 /* for this container: apply_rules() */
+	const struct config *all_config; /* for all */
+	struct config effective;
+	struct rules_verdict verdict;
 	struct victim *victim;
 	struct crash crash;
 	struct store store;
@@ -68,10 +72,20 @@ static void refuse(struct run *run, enum counter counter, const char *reason)
 	snprintf(run->admission.reason, sizeof(run->admission.reason), "%s", reason);
 }
 
+/* By the configuration: the reason names the section. */
+static void refuse_off(struct run *run)
+{
+	char reason[ADMISSION_REASON_SIZE];
+
+	snprintf(reason, sizeof(reason), "off: %.200s",
+		 run->verdict.off[0] ? run->verdict.off : "no core is taken on this host");
+	refuse(run, COUNTER_REFUSED_EXCLUDE, reason);
+}
+
 static void snapshot(struct run *run)
 {
 	victim_snapshot(run->victim, run->arguments,
-			delegate_is_wanted(run->arguments, run->config));
+			run->config->rules[0] || delegate_is_wanted(run->arguments, run->config));
 	if (record_fill(&run->crash, run->arguments, run->victim) < 0)
 		log_error("pid %u crashed: out of memory for its record", run->arguments->pid);
 }
@@ -102,7 +116,7 @@ static int open_directory(struct run *run)
 
 static struct quota_limits make_limits(const struct run *run)
 {
-	const struct config *c = run->config;
+	const struct config *c = run->all_config;
 	struct statvfs disk;
 	uint64_t total = fstatvfs(run->dirfd >= 0 ? run->dirfd : run->store.crashes_fd, &disk) < 0
 				 ? 0
@@ -112,6 +126,10 @@ static struct quota_limits make_limits(const struct run *run)
 				      .keep_free_bytes = config_share_bytes(&c->keep_free, total),
 				      .max_records = c->max_records,
 				      .max_per_container = c->max_per_container,
+				      .container_max = rules_have_max_per_container(c)
+							       ? rules_max_per_container
+							       : NULL,
+				      .container_max_context = run->all_config,
 				      .max_per_signature = c->max_per_signature };
 }
 
@@ -176,8 +194,23 @@ static void fill_space(const struct run *run, struct admission_request *request)
 
 static bool needs_identity(const struct config *config)
 {
-	return config->exclude_exe[0] || config->exclude_container[0] ||
+	return config->rules[0] || config->exclude_exe[0] || config->exclude_container[0] ||
 	       config->rate_per_container.count > 0 || config->rate_per_signature.count > 0;
+}
+
+/* Waits for the container's name where it decides what is to be done, and goes by the sections of
+ * the configuration from then on. */
+static void apply_rules(struct run *run)
+{
+	if (!run->config->rules[0] && !run->config->exclude_container[0])
+		return;
+	lookup_finish(&run->lookup, run->victim, &run->crash);
+	rules_apply(run->config, &run->crash, &run->effective, &run->verdict);
+	run->config = &run->effective;
+	if (run->verdict.is_off_in_doubt && !run->victim->root_only) {
+		run->victim->root_only = run->verdict.doubt;
+		run->crash.root_only = true;
+	}
 }
 
 /* Fills run->admission.  Who it is must be known where the configuration asks for that. */
@@ -297,8 +330,9 @@ static void capture(struct run *run, struct capture_result *result)
 	take_slot(run, &turn);
 	if (known)
 		snapshot(run);
-	if (known && run->config->exclude_container[0])
-		lookup_finish(&run->lookup, run->victim, &run->crash);
+	apply_rules(run);
+	if (run->config->off && !run->admission.refused)
+		refuse_off(run);
 	if (!run->admission.refused)
 		admit(run);
 	if (!run->admission.refused)
@@ -491,6 +525,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 {
 	struct run run = { .arguments = arguments,
 			   .config = config,
+			   .all_config = config,
 			   .victim = victim,
 			   .capture = early,
 			   .dirfd = -1,
@@ -510,6 +545,9 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 	if (open_directory(&run) == 0) {
 		capture(&run, &captured);
 		open_counters(&run);
+		delegation.config = run.config;
+		if (run.verdict.is_push_in_doubt && !delegation.config_error)
+			delegation.config_error = run.verdict.doubt;
 		describe(&run, &captured);
 		finish_own_core(&run.store, run.dirfd, &run.crash);
 		delegation.dirfd = run.dirfd;

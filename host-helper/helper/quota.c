@@ -27,6 +27,7 @@ struct entry {
 	char id[CRASH_ID_SIZE];
 	uint64_t bytes, core_bytes;
 	uint64_t container, signature; /* load_keys() */
+	uint32_t container_max;	       /* cores of its container */
 	bool has_core, is_gone;
 };
 
@@ -243,13 +244,16 @@ static void limit_records(struct quota *q)
 
 /* --- groups --- */
 
-/* 64 bits of a digest: nobody finds a container's id that gives another one's key. */
+/* Containers that a user of the host could have made up are that user's, all of them.  64 bits of
+ * a digest: nobody finds a container's id that gives another one's key. */
 static uint64_t container_key(const struct crash *crash)
 {
 	/* A name beside an id is the engine's, and is not always known. */
 	bool has_id = crash->container_id && *crash->container_id;
-	const char *parts[] = { crash->container_runtime, crash->container_id,
-				has_id ? NULL : crash->container_name };
+	bool is_made_up = crash->container_owner != 0;
+	const char *parts[] = { is_made_up ? "" : crash->container_runtime,
+				is_made_up ? "" : crash->container_id,
+				has_id || is_made_up ? "" : crash->container_name };
 	char hex[DIGEST_HEX_SIZE], user[16] = "";
 	struct sha256_ctx ctx;
 	uint64_t key = 0;
@@ -260,6 +264,8 @@ static uint64_t container_key(const struct crash *crash)
 	/* Outside of containers, users are kept apart. */
 	if (!crash->container_id && !crash->container_name)
 		snprintf(user, sizeof(user), "%u", crash->uid);
+	if (is_made_up)
+		snprintf(user, sizeof(user), "o%u", crash->container_owner);
 	digest_update(&ctx, user, strlen(user));
 	digest_finish_hex(&ctx, hex);
 	hex[16] = '\0';
@@ -296,6 +302,9 @@ static bool load_keys(struct quota *q, struct entry *e)
 		crash_set_signature(&crash);
 	(void)parse_hex_u64(crash.signature, &e->signature);
 	e->container = container_key(&crash);
+	if (q->limits->container_max)
+		e->container_max =
+			q->limits->container_max(q->limits->container_max_context, &crash);
 	return true;
 }
 
@@ -342,7 +351,8 @@ static bool is_same_group(const struct entry *a, const struct entry *b, bool by_
 	return a->container == b->container && (!by_signature || a->signature == b->signature);
 }
 
-/* At most max cores in each group, the newest. */
+/* At most max cores in each group, the newest; of a container's group, as many as its newest core's
+ * record says. */
 static void limit_groups(struct quota *q, bool by_signature, uint32_t max)
 {
 	const char *why = by_signature ? "max_per_signature" : "max_per_container";
@@ -354,14 +364,16 @@ static void limit_groups(struct quota *q, bool by_signature, uint32_t max)
 			if (!is_same_group(q->cores[first], q->cores[end], by_signature))
 				break;
 		size_t left = end - first;
+		if (!by_signature && q->limits->container_max)
+			max = q->cores[end - 1]->container_max;
 		for (size_t i = first; i < end; i++) {
-			bool removed = left > max && evict_core(q, q->cores[i], why);
+			bool removed = max > 0 && left > max && evict_core(q, q->cores[i], why);
 
 			left -= removed;
 			if (!removed)
 				q->cores[kept++] = q->cores[i];
 		}
-		q->result->is_over = q->result->is_over || left > max;
+		q->result->is_over = q->result->is_over || (max > 0 && left > max);
 	}
 	q->core_count = kept;
 }
@@ -493,13 +505,14 @@ static int enforce(struct quota *q)
 		return r;
 	if (l->max_records > 0)
 		limit_records(q);
-	if (l->max_per_container == 0 && l->max_per_signature == 0 && !find_excess(q))
+	if (l->max_per_container == 0 && !l->container_max && l->max_per_signature == 0 &&
+	    !find_excess(q))
 		return 0;
 	/* The records are read only if they decide something. */
 	load_cores(q);
 	if (l->max_per_signature > 0)
 		limit_groups(q, true, l->max_per_signature);
-	if (l->max_per_container > 0)
+	if (l->max_per_container > 0 || l->container_max)
 		limit_groups(q, false, l->max_per_container);
 	return find_excess(q) ? limit_bytes(q) : 0;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "crash.h"
 #include "store.h"
 
 #define QUOTA_RAW_MAX 128
@@ -18,6 +19,9 @@ struct quota_limits {
 	uint64_t max_records;	  /* crashes, with a core or without */
 	uint32_t max_per_container;
 	uint32_t max_per_signature; /* of one container: cores of crashes of the same kind */
+	/* What counts for this crash's container in place of max_per_container, or NULL. */
+	uint32_t (*container_max)(const void *context, const struct crash *crash);
+	const void *container_max_context;
 };
 
 struct quota_result {

@@ -35,9 +35,28 @@ static void check_rate(const struct config_rate *rate)
 	assert(rate->window_ms <= INT64_MAX / 2000);
 }
 
+static void check_rules(const struct config *config)
+{
+	size_t count = 0;
+
+	for (; config->rules[count]; count++) {
+		const struct config_rule *rule = config->rules[count];
+		struct config effective = *config;
+
+		assert(*rule->pattern || rule->kind == CONFIG_RULE_LABEL);
+		assert((rule->kind == CONFIG_RULE_LABEL) == (rule->label != NULL));
+		assert(!rule->label || *rule->label);
+		config_apply_rule(&effective, rule);
+		assert(effective.store == config->store && effective.agent == config->agent);
+		assert(effective.hold_max_ms <= INT64_MAX / 2000 &&
+		       effective.push_timeout_ms <= INT64_MAX / 2000);
+	}
+	assert(count <= CONFIG_RULES_MAX);
+}
+
 static void check_config(const struct config *config)
 {
-
+	check_rules(config);
 	assert(config->store && config->store[0] == '/');
 	assert(config->agent && config->agent[0] == '/');
 	assert(config->hold == CONFIG_HOLD_INIT || config->hold == CONFIG_HOLD_ALWAYS ||

@@ -325,6 +325,15 @@ static void test_rate_per_container(void **state)
 	f->crash.uid = 1000;
 	f->crash.time_us += 90 * 1000000ULL;
 	assert_granted(f);
+	/* Whatever id a user makes up: it is his. */
+	f->crash.container_owner = 1000;
+	assert_granted(f);
+	set(&f->crash.container_id, "e" CONTAINER_ID);
+	assert_granted(f);
+	set(&f->crash.container_id, "d" CONTAINER_ID);
+	assert_refused(f, COUNTER_REFUSED_RATE_CONTAINER, "rate_per_container: more than 2 in 90s");
+	f->crash.container_owner = 0;
+	assert_granted(f);
 }
 
 static void test_rate_per_signature(void **state)

@@ -59,6 +59,18 @@ static void test_errors(void **state)
 		{ "\x1b]0;x\x07 = 1", -ENOKEY, "f.conf:1: \\x1b]0;x\\x07: unknown key" },
 		{ "= 1", -ENOKEY, "f.conf:1: : unknown key" },
 		{ "a = 1\nb = 2", -ENOKEY, "f.conf:1: a:" }, /* the first one is told */
+		{ "[", -EINVAL, "f.conf:1: [: wants [container PATTERN], [image" },
+		{ "[]", -EINVAL, "f.conf:1: []: wants [container" },
+		{ "[image]", -EINVAL, "f.conf:1: [image]: wants [container" },
+		{ "[image ]", -EINVAL, "f.conf:1: [image ]: wants [container" },
+		{ "[image x", -EINVAL, "f.conf:1: [image x: wants [container" },
+		{ "[images x]", -EINVAL, "f.conf:1: [images x]: wants [container" },
+		{ "[label =x]", -EINVAL, "f.conf:1: [label =x]: wants [container" },
+		{ "[image x]\nstore = /y", -EINVAL, "f.conf:2: store: counts for the whole host" },
+		{ "[image x]\noff = maybe", -EINVAL, "f.conf:2: off: wants yes or no" },
+		{ "[image x]\nfoo = 1", -ENOKEY, "f.conf:2: foo: unknown key" },
+		/* what stands in a section that nobody understands counts for nobody */
+		{ "[imag x]\nstore = /y\nfoo = 1", -EINVAL, "f.conf:1: [imag x]: wants" },
 	};
 
 	(void)state;
@@ -170,6 +182,61 @@ static void test_limits(void **state)
 	assert_int_equal(config.keep_free.percent, 0);
 }
 
+static void test_sections(void **state)
+{
+	cleanup_config struct config config;
+	char error[CONFIG_ERROR_SIZE];
+
+	(void)state;
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(
+		parse(&config,
+		      "url = http://a\n[container  web-[0-9] ]\nurl = http://b\npush = no\n"
+		      "\n[label team=a=*]\noff = yes\n[ label x ]\n[image *:latest]\n"
+		      "max_core = 1M\nmax_core = 2M\n",
+		      error),
+		0);
+	assert_string_equal(config.url, "http://a");
+	assert_true(config.push);
+	assert_false(config.off);
+
+	assert_int_equal(config.rules[0]->kind, CONFIG_RULE_CONTAINER);
+	assert_string_equal(config.rules[0]->pattern, "web-[0-9]");
+	assert_null(config.rules[0]->label);
+	assert_int_equal(config.rules[0]->keys, config_key_bit("url") | config_key_bit("push"));
+	assert_string_equal(config.rules[1]->label, "team");
+	assert_string_equal(config.rules[1]->pattern, "a=*");
+	assert_string_equal(config.rules[2]->label, "x");
+	assert_string_equal(config.rules[2]->pattern, "*");
+	assert_int_equal(config.rules[2]->keys, 0);
+	assert_int_equal(config.rules[3]->kind, CONFIG_RULE_IMAGE);
+	assert_null(config.rules[4]);
+
+	struct config effective = config;
+	config_apply_rule(&effective, config.rules[0]);
+	config_apply_rule(&effective, config.rules[3]);
+	assert_string_equal(effective.url, "http://b");
+	assert_false(effective.push);
+	assert_int_equal(effective.max_core, 2U << 20);
+	assert_int_equal(effective.hold_max_ms, config.hold_max_ms);
+	assert_string_equal(effective.store, config.store);
+	assert_int_equal(config_key_bit("pusch"), 0);
+}
+
+static void test_too_many_sections(void **state)
+{
+	cleanup_config struct config config;
+	char error[CONFIG_ERROR_SIZE], text[(CONFIG_RULES_MAX + 1) * 16] = "";
+
+	(void)state;
+	for (int i = 0; i < CONFIG_RULES_MAX; i++)
+		strcat(text, "[image x]\n");
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(parse(&config, text, error), 0);
+	assert_int_equal(parse(&config, "[image x]\nstore = /y", error), -E2BIG);
+	assert_string_equal(config.store, PATH_STORE);
+}
+
 static void test_share_bytes(void **state)
 {
 	static const struct {
@@ -271,6 +338,8 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_limits_by_default),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_too_many_sections),
 		cmocka_unit_test(test_share_bytes),
 		cmocka_unit_test(test_too_many_patterns),
 		cmocka_unit_test(test_load),

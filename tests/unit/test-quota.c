@@ -112,7 +112,7 @@ static uint64_t used(void)
 static void test_without_limits_nothing_goes(void **state)
 {
 	static const struct row rows[] = { { "a", NULL, 1 }, { "a", NULL, 0 }, { NULL, NULL, 2 } };
-	const struct quota_limits none = { 0 }, high = { ENOUGH, 1, 3, 2, 1 };
+	const struct quota_limits none = { 0 }, high = { ENOUGH, 1, 3, 2, 1, NULL, NULL };
 
 	(void)state;
 	add_all(rows, ARRAY_SIZE(rows));
@@ -287,6 +287,51 @@ static void test_users_of_the_host(void **state)
 	fd_close(&dirfd);
 	enforce(&limits);
 	check_states("##", NULL);
+}
+
+/* Not even by another id: it is all one user's. */
+static void test_made_up_containers(void **state)
+{
+	static const struct row rows[] = { { "a", "/1", 1 }, { "b", "/1", 1 }, { "a", "/1", 1 } };
+	const struct quota_limits limits = { .max_per_container = 1 };
+
+	(void)state;
+	add_all(rows, ARRAY_SIZE(rows));
+	for (unsigned i = 0; i < 2; i++) {
+		cleanup_crash struct crash crash;
+		cleanup_fd int dirfd = -1;
+
+		crash_init(&crash);
+		assert_int_equal(open_crash(i, &dirfd), 0);
+		assert_int_equal(store_read_record(dirfd, &crash), 0);
+		crash.container_owner = 1000;
+		assert_int_equal(store_write_record(&house_store, dirfd, &crash), 0);
+	}
+	/* And it drives out nothing of the real one's. */
+	enforce(&limits);
+	check_states("x##", "max_per_container");
+}
+
+static uint32_t max_of(const void *context, const struct crash *crash)
+{
+	assert_string_equal(context, "context");
+	return !crash->container_id ? 0 : crash->container_id[0] == 'a' ? 1 : 2;
+}
+
+static void test_max_by_container(void **state)
+{
+	static const struct row rows[] = {
+		{ "a", "/1", 1 }, { "b", "/1", 1 }, { NULL, "/1", 1 }, { "a", "/1", 1 },
+		{ "b", "/1", 1 }, { "b", "/1", 1 }, { NULL, "/1", 1 },
+	};
+	const struct quota_limits limits = { .container_max = max_of,
+					     .container_max_context = "context" };
+
+	(void)state;
+	add_all(rows, ARRAY_SIZE(rows));
+	struct quota_result result = enforce(&limits);
+	check_states("xx#####", "max_per_container");
+	assert_false(result.is_over);
 }
 
 static void test_max_records(void **state)
@@ -572,6 +617,8 @@ int main(void)
 		TEST(test_per_container),
 		TEST(test_per_signature),
 		TEST(test_users_of_the_host),
+		TEST(test_made_up_containers),
+		TEST(test_max_by_container),
 		TEST(test_max_records),
 		TEST(test_in_use_is_passed_by),
 		TEST(test_damaged_records),
