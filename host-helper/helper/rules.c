@@ -32,7 +32,9 @@ static bool matches_name(const char *pattern, const char *runtime, const char *n
 		return false;
 	if (!strchr(pattern, ':'))
 		return fnmatch(pattern, name, 0) == 0;
-	return asprintf(&both, "%s:%s", runtime, name) >= 0 && fnmatch(pattern, both, 0) == 0;
+	if (asprintf(&both, "%s:%s", runtime, name) < 0)
+		both = NULL;
+	return both && fnmatch(pattern, both, 0) == 0;
 }
 
 /* Whether a pattern with a runtime in front could be about this one at all. */

@@ -33,11 +33,11 @@ teardown() {
 
 # docker_crash [DOCKER RUN OPTION]...: the container's init crashes; waits for all that follows. ARGUMENTS: of the crasher.
 docker_crash() {
-	# shellcheck disable=SC2086 # several
-	local where
+	local where arguments
+	read -ra arguments <<<"${ARGUMENTS:-}"
 	mapfile -t where <"$COREFERRY_SESSION/docker"
 	DOCKER_CONFIG=$COREFERRY_SESSION/docker-config run_for 60 "${where[0]}" -H "${where[1]}" run --rm --label "$(docker_label)" --network "${NETWORK:-none}" -v "$T/tests:/t:ro" "$@" "$BASE" \
-		/t/crasher-static ${ARGUMENTS:-} >"$T/docker.out" 2>&1 || true
+		/t/crasher-static "${arguments[@]}" >"$T/docker.out" 2>&1 || true
 	wait_quiet
 	echo "# held $(field .capture.held_ms) ms"
 }
@@ -225,7 +225,7 @@ while True: c.append(s.accept())"
 	cf_config 'push = no' '[container cf-many]' 'max_per_container = 2'
 	for name in cf-many cf-other; do
 		waiting_container "$name"
-		for i in 1 2 3; do
+		for _ in 1 2 3; do
 			docker_exec "$name" /t/crasher-static || true
 			wait_quiet
 		done
@@ -430,4 +430,36 @@ fake_engine() {
 		is lookup "$(field .container.lookup)" null
 	done
 	lxc_destroy cf-lxc-web
+}
+
+# podman_up: everything that it writes is below $T; and its service, which answers as Docker's engine does.
+podman_up() {
+	type -P podman >/dev/null || return 1
+	mkdir "$T/podman"
+	printf '%s\n' '[containers]' 'default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]' '[engine]' \
+		'cgroup_manager = "cgroupfs"' 'events_logger = "file"' 'runtime = "runc"' >"$T/podman/containers.conf"
+	export CONTAINERS_CONF=$T/podman/containers.conf
+	PODMAN=(podman --root "$T/podman/root" --runroot "$T/podman/run" --tmpdir "$T/podman/tmp" --storage-driver vfs)
+	mkdir "$T/podman/image"
+	install -m 0755 "$T/tests/crasher-static" "$T/podman/image/crasher"
+	tar -C "$T/podman/image" -c . | "${PODMAN[@]}" import -q - cf-image >/dev/null
+	(umask 077 && spawn "$T/podman/service.log" "${PODMAN[@]}" system service --time 0 "unix://$T/podman.sock")
+	wait_until 20 test -S "$T/podman.sock"
+}
+
+@test "names: podman: name, image, labels; sections by them" {
+	podman_up || skip "podman is missing: run scripts/install-deps check"
+	for row in 'container cf-none|stored' 'container podman:cf-pod*|refused' 'image *cf-image*|refused' 'label team=core|refused'; do
+		forget_crashes
+		cf_config 'push = no' "podman_socket = $T/podman.sock" 'container_lookup_timeout = 5s' "[${row%|*}]" 'off = yes'
+		"${PODMAN[@]}" run --rm --network none --name cf-podman --label team=core cf-image /crasher 2>&1 || true
+		wait_quiet
+		is outcome "$(field .outcome)" "${row#*|}"
+		is runtime "$(field .container.runtime)" podman
+		is name "$(field .container.name)" cf-podman
+		is label "$(field .container.labels.team)" core
+		[[ $(field .container.image) == *cf-image* ]]
+		is lookup "$(field .container.lookup)" null
+		echo "# held $(field .capture.held_ms) ms"
+	done
 }
