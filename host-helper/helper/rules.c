@@ -10,11 +10,9 @@
 
 #include <fnmatch.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config-rule.h"
-#include "fd.h"
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 
@@ -26,15 +24,14 @@ static bool has(const char *text)
 /* "NAME", or "RUNTIME:NAME" if the pattern holds a ':': as exclude_container has it. */
 static bool matches_name(const char *pattern, const char *runtime, const char *name)
 {
-	cleanup_free char *both = NULL;
+	char both[32 + CONTAINER_FACT_MAX];
 
 	if (!has(name))
 		return false;
 	if (!strchr(pattern, ':'))
 		return fnmatch(pattern, name, 0) == 0;
-	if (asprintf(&both, "%s:%s", runtime, name) < 0)
-		both = NULL;
-	return both && fnmatch(pattern, both, 0) == 0;
+	int len = snprintf(both, sizeof(both), "%s:%s", runtime, name);
+	return len < (int)sizeof(both) && fnmatch(pattern, both, 0) == 0;
 }
 
 /* Whether a pattern with a runtime in front could be about this one at all. */
