@@ -129,17 +129,16 @@ static void look_at_registration(struct status *s)
 	check_settings(s);
 }
 
-static bool check_program(struct status *s, const char *what, const char *path)
+static bool check_program(json_t *notes, const char *what, const char *path)
 {
 	char error[SAFE_PATH_ERROR_SIZE];
 	cleanup_free char *real = NULL;
 	int r = safe_path_check(path, SAFE_PATH_PROGRAM, &real, error);
 
 	if (r < 0)
-		note(s->problems, "the %s: %s", what, error);
+		note(notes, "the %s: %s", what, error);
 	else if (strcmp(real, path) != 0)
-		note(s->problems, "the %s: %s leads to %s: name that one instead", what, path,
-		     real);
+		note(notes, "the %s: %s leads to %s: name that one instead", what, path, real);
 	else
 		return true;
 	return false;
@@ -154,9 +153,12 @@ static void look_at_programs(struct status *s)
 	if (!registration_line_is_coreferry(pattern) ||
 	    !registration_line_helper(pattern, s->helper))
 		snprintf(s->helper, sizeof(s->helper), "%s", PATH_HELPER);
-	s->helper_is_good = check_program(s, "helper", s->helper);
+	s->helper_is_good = check_program(s->problems, "helper", s->helper);
 	if (s->cli->config.push)
-		s->agent_is_good = check_program(s, "agent", s->cli->config.agent);
+		s->agent_is_good = check_program(s->problems, "agent", s->cli->config.agent);
+	/* Without it there are cores all the same, and no names. */
+	if (s->cli->config.container_lookup_timeout_ms > 0)
+		(void)check_program(s->warnings, "reader of names", s->cli->config.names);
 	if (!s->cli->config_is_good)
 		note(s->problems, "the configuration: %s", s->cli->config_error);
 }

@@ -9,7 +9,7 @@ setup_file() {
 	T=$(session_temp_dir /var/lib/cf.XXXXXX 0711)
 	export T
 	mkdir -m 0755 "$T/bin" "$T/tests"
-	install -m 0755 "$BUILD"/coreferry{-helper,-agent,d,} "$T/bin"
+	install -m 0755 "$BUILD"/coreferry{-helper,-agent,-names,d,} "$T/bin"
 	install -m 0755 "$BUILD"/tests/{crasher,crasher-static,reaper} "$T/tests"
 	kernel_settings_save
 }
@@ -100,6 +100,16 @@ register() { cf register --helper "$T/bin/coreferry-helper" --config "$T/conf" "
 	[[ $output == *"not registered"* || $output == *"no"* ]]
 	run -0 register
 	run -0 cf status
+	# Without the program that reads names there are cores: a warning, and only where it is used.
+	cf_config 'push = no' 'names = /nonexistent/names'
+	run -0 cf status
+	[[ $output == *"the reader of names: /nonexistent"* ]]
+	cf_config 'push = no' 'names = /nonexistent/names' 'container_lookup_timeout = 0'
+	run -0 cf status
+	[[ $output != *"reader of names"* ]]
+	cf_config 'push = no'
+	run -0 cf status
+	[[ $output != *"reader of names"* ]]
 	kernel_settings_set core_pipe_limit 0
 	run ! cf status
 	run -0 cf unregister
@@ -160,7 +170,8 @@ settings_are() { [[ $(settings) == "$1" ]]; }
 @test "install and uninstall: files below DESTDIR and PREFIX, and nothing else" {
 	make -C "$TOP" -s -j2 install BUILD="$T/build" DESTDIR="$T/root" PREFIX=/usr
 	"$T/root/usr/lib/coreferry/coreferry-helper" --help | grep -q '|/usr/lib/coreferry/coreferry-helper -s%s'
-	for file in usr/lib/coreferry/coreferry-helper usr/lib/coreferry/coreferry-agent usr/sbin/coreferryd usr/bin/coreferry \
+	for file in usr/lib/coreferry/coreferry-helper usr/lib/coreferry/coreferry-agent usr/lib/coreferry/coreferry-names \
+		usr/sbin/coreferryd usr/bin/coreferry \
 		etc/coreferry/coreferry.conf usr/share/man/man1/coreferry.1 usr/share/man/man8/coreferry-helper.8 \
 		usr/share/man/man8/coreferry-agent.8 usr/share/man/man8/coreferryd.8 usr/share/man/man5/coreferry.conf.5 \
 		usr/lib/systemd/system/coreferryd.service usr/lib/systemd/system/coreferry-register.service \
