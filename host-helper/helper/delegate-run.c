@@ -84,7 +84,7 @@ static int make_pipe(int *ret_read, int *ret_write)
 
 static int start(struct feeder *f)
 {
-	cleanup_fd int in_read = f->run->stdin_fd;
+	cleanup_fd int in_read = f->run->stdin_fd > 0 ? f->run->stdin_fd : -1;
 	cleanup_fd int out_write = -1;
 	cleanup_fd int report_write = -1;
 	int r = in_read < 0 ? make_pipe(&in_read, &f->in_fd) : 0;
@@ -286,7 +286,7 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 
 	if (r == 0)
 		r = start(&f);
-	else if (run->stdin_fd >= 0)
+	else if (run->stdin_fd > 0)
 		close(run->stdin_fd);
 	if (r == 0)
 		loop(&f);

@@ -21,7 +21,7 @@ typedef void (*delegate_child_fn)(void *context, int report_fd);
 struct delegate_run {
 	delegate_child_fn child;
 	void *child_context;
-	int stdin_fd;		   /* the core, and then delegate_run()'s; or -1, and: */
+	int stdin_fd;		   /* the core, and then delegate_run()'s; or 0, and: */
 	delegate_source_fn source; /* the core; what it reads is written to stdin */
 	void *source_context;
 	uint64_t timeout_ms;

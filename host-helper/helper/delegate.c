@@ -116,7 +116,6 @@ static int run_child(const struct delegation *d, delegate_child_fn child, void *
 	struct delegate_run run = {
 		.child = child,
 		.child_context = context,
-		.stdin_fd = -1,
 		.timeout_ms = d->config->push_timeout_ms,
 		.end_signal = child == delegate_child_program ? DELEGATE_CHILD_END_SIGNAL : 0,
 		.victim = d->victim,
