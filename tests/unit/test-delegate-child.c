@@ -31,6 +31,7 @@ static pid_t stand_in;
 static int make_victim(void **state)
 {
 	struct arguments arguments = { 0 };
+	struct rlimit own;
 	int fds[2];
 	char byte;
 
@@ -39,28 +40,32 @@ static int make_victim(void **state)
 		return 0;
 	stand_in = fork();
 	if (stand_in == 0) {
-		struct rlimit files = { 123, 234 };
+		struct rlimit locked = { 16384, 32768 };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (unshare(CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWIPC) < 0 ||
-		    setrlimit(RLIMIT_NOFILE, &files) < 0 || setpriority(PRIO_PROCESS, 0, 15) < 0 ||
-		    chdir("/tmp") < 0 || setgroups(0, NULL) < 0 ||
-		    setresgid(1234, 1234, 1234) < 0 || setresuid(1234, 1234, 1234) < 0 ||
-		    write(fds[1], "x", 1) != 1)
+		    setrlimit(RLIMIT_MEMLOCK, &locked) < 0 ||
+		    setpriority(PRIO_PROCESS, 0, 15) < 0 || chdir("/tmp") < 0 ||
+		    setgroups(0, NULL) < 0 || setresgid(1234, 1234, 1234) < 0 ||
+		    setresuid(1234, 1234, 1234) < 0 || write(fds[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
+	close(fds[1]);
 	if (read(fds[0], &byte, 1) != 1)
 		return -1;
 	close(fds[0]);
-	close(fds[1]);
 	arguments.pid = (uint32_t)stand_in;
 	victim_init(&victim, -1);
 	if (victim_open(&victim, &arguments) < 0)
 		return -1;
 	victim_snapshot(&victim, &arguments, false);
 	victim_plan_make(&victim);
+	/* valgrind has limits of its own for descriptors. */
+	if (getrlimit(RLIMIT_NOFILE, &own) < 0)
+		return -1;
+	victim.plan.limits[RLIMIT_NOFILE] = (struct enter_limit){ own.rlim_cur, own.rlim_max };
 	return victim.has_plan ? 0 : -1;
 }
 
@@ -127,12 +132,12 @@ static void test_program(void **state)
 	need_root();
 	struct delegate_result r =
 		run_shell(&victim.plan,
-			  "cat; id -u; id -g; id -G; ulimit -n; ulimit -Hn; pwd; echo $CORE_ID; "
+			  "cat; id -u; id -g; id -G; ulimit -l; ulimit -Hl; pwd; echo $CORE_ID; "
 			  "umask; grep -E 'NoNewPrivs|CapEff' /proc/self/status; exit 3");
 	assert_true(r.started);
 	assert_true(WIFEXITED(r.status));
 	assert_int_equal(WEXITSTATUS(r.status), 3);
-	assert_string_equal(r.output, "the core\n1234\n1234\n1234\n123\n234\n/tmp\nx\n0077\n"
+	assert_string_equal(r.output, "the core\n1234\n1234\n1234\n16\n32\n/tmp\nx\n0077\n"
 				      "CapEff:\t0000000000000000\nNoNewPrivs:\t1\n");
 	free(r.output);
 }
@@ -184,7 +189,7 @@ static void test_failures(void **state)
 	free(r.output);
 
 	plan = victim.plan;
-	plan.limits[RLIMIT_NOFILE] = (struct enter_limit){ UINT64_MAX, UINT64_MAX };
+	plan.limits[RLIMIT_STACK] = (struct enter_limit){ 2, 1 };
 	r = run(delegate_child_program, &child);
 	assert_false(r.started);
 	assert_int_equal(r.step, ENTER_STEP_LIMITS);
