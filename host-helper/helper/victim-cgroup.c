@@ -149,6 +149,8 @@ int victim_cgroup_pin(struct victim *v)
 	int r = file_read_at(AT_FDCWD, "/proc/self/cgroup", CGROUP_MAX, &cgroup, &len);
 	if (r == -ENOENT)
 		return 0; /* a kernel without cgroups */
+	if (r == 0 && strcmp(text, cgroup) == 0)
+		return 0; /* we are there, in all of them */
 	if (r == 0)
 		r = file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo, &len);
 	if (r < 0)
