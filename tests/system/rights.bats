@@ -191,3 +191,38 @@ limited() {
 	compare_agent
 	cgroup_remove
 }
+
+# frozen FILE FREEZE THAW: the agent is in a cgroup that is then frozen; the helper ends when its time is over.
+frozen() {
+	cf_config 'push_timeout = 2s'
+	in_cgroup env "COREFERRY_URL=http://127.0.0.1:28044/" "$T/r" "$T/o/b" --crash || true
+	wait_until 20 agent_pid >/dev/null || return 1
+	AGENT=$(agent_pid)
+	echo "$2" >"$1"
+	wait_quiet 15 || return 1
+	is delegation "$(field .delegation.status)" failed || return 1
+	echo "$3" >"$1"
+	wait_until 5 agent_gone || return 1
+	cgroup_remove
+}
+agent_gone() { [[ ! -d /proc/$AGENT ]]; }
+
+@test "rights: a frozen cgroup holds the helper no longer than push_timeout" {
+	cf_default_pattern
+	ran=0
+	for mount in $(cgroup_mounts); do
+		forget_crashes
+		rm -f "$T"/o/*
+		mkdir "$mount/$CGROUP"
+		if [[ -e $mount/$CGROUP/cgroup.freeze ]]; then
+			frozen "$mount/$CGROUP/cgroup.freeze" 1 0
+		elif [[ -e $mount/$CGROUP/freezer.state ]]; then
+			frozen "$mount/$CGROUP/freezer.state" FROZEN THAWED
+		else
+			rmdir "$mount/$CGROUP"
+			continue
+		fi
+		ran=$((ran + 1))
+	done
+	((ran > 0))
+}
