@@ -19,6 +19,7 @@
 #include "delegate-feed.h"
 #include "delegate-run.h"
 #include "fd.h"
+#include "victim-cgroup.h"
 
 static ssize_t read_stored(void *context, void *buf, size_t len, uint64_t offset)
 {
@@ -264,5 +265,6 @@ void delegate_core(const struct delegation *d)
 		write_fallback(d);
 	if (d->crash->delegation == CRASH_DELEGATION_DONE)
 		(void)crash_set_string(&d->crash->delegation_reason, d->victim->note);
+	victim_cgroup_tidy(d->victim);
 	victim_release(d->victim);
 }

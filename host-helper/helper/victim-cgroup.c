@@ -33,6 +33,7 @@
 
 #define MOUNTINFO_MAX (4U << 20)
 #define CGROUP_MAX    (64U << 10)
+#define RESOLVE	      (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
 
 /* What is known of us, to compare. */
 struct ours {
@@ -46,21 +47,29 @@ static void note(struct victim *v, const char *why, const struct cgroup_line *li
 		v->note = NULL;
 }
 
-/* The file by which one process joins: for version 1 "tasks", which takes one thread and no lock
- * that all forks of the machine wait for. */
-static int open_members(const struct cgroup_mount *mount, bool is_v2)
+/* The directory that the hierarchy is mounted on; -ENODEV: something else is mounted over it. */
+static int open_mount(const struct cgroup_mount *mount, bool is_v2)
 {
-	char path[PATH_MAX + 16];
 	struct statfs fs;
-	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
-				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-					   RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV };
 	cleanup_fd int dir = open(mount->directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0 || fstatfs(dir, &fs) < 0)
 		return -errno;
 	if (fs.f_type != (is_v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
-		return -ENODEV; /* something else is mounted over it */
+		return -ENODEV;
+	return fd_steal(&dir);
+}
+
+/* The file by which one process joins: for version 1 "tasks", which takes one thread and no lock
+ * that all forks of the machine wait for. */
+static int open_members(const struct cgroup_mount *mount, bool is_v2)
+{
+	char path[PATH_MAX + 16];
+	struct open_how how = { .flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE };
+	cleanup_fd int dir = open_mount(mount, is_v2);
+
+	if (dir < 0)
+		return dir;
 	snprintf(path, sizeof(path), "%s/%s", mount->path, is_v2 ? "cgroup.procs" : "tasks");
 	int fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
@@ -158,4 +167,60 @@ int victim_cgroup_pin(struct victim *v)
 	const struct ours ours = { .mountinfo = mountinfo, .cgroup = cgroup };
 
 	return pin_lines(v, &ours, text);
+}
+
+/* The cgroup that an engine made for this one container, as opposed to one within it: the name of
+ * its last part; NULL: it is none. */
+static const char *container_leaf(const struct container *c, const char *path)
+{
+	const char *leaf = strrchr(path, '/') + 1;
+	const char *name = *c->id ? c->id : c->name;
+
+	return *c->runtime && *name && strstr(leaf, name) ? leaf : NULL;
+}
+
+static void remove_line(const struct ours *ours, const struct cgroup_line *line, const char *leaf)
+{
+	struct cgroup_mount mount;
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE };
+
+	if (cgroup_find_mount(ours->mountinfo, line, &mount) < 0 || strcmp(mount.path, ".") == 0)
+		return;
+	char *slash = strrchr(mount.path, '/');
+	if (slash)
+		*slash = '\0';
+	cleanup_fd int dir = open_mount(&mount, line->controllers[0] == '\0');
+	cleanup_fd int parent = dir < 0 ? -1
+					: (int)syscall(SYS_openat2, dir, slash ? mount.path : ".",
+						       &how, sizeof(how));
+	/* Not where anyone is in there: only an empty cgroup can be removed. */
+	if (parent >= 0)
+		(void)unlinkat(parent, leaf, AT_REMOVEDIR);
+}
+
+/*
+ * When our child has ended: removes the cgroup of a container that has ended before it.  The engine
+ * could not, because of our child, and does not try again.
+ */
+void victim_cgroup_tidy(const struct victim *v)
+{
+	const char *text = v->files[VICTIM_CGROUP].data;
+	cleanup_free char *mountinfo = NULL;
+	struct container container;
+	struct cgroup_line line;
+	size_t len;
+
+	/* A victim that is held is still in there, and the container is the engine's to end. */
+	if (v->plan.cgroup_count == 0 || v->pipe_fd >= 0 || !text ||
+	    file_read_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo, &len) < 0)
+		return;
+	const struct ours ours = { .mountinfo = mountinfo, .cgroup = NULL };
+
+	container_from_cgroup(text, &container);
+	while (cgroup_next_line(&text, &line) > 0) {
+		const char *leaf = container_leaf(&container, line.path);
+
+		if (leaf)
+			remove_line(&ours, &line, leaf);
+	}
 }

@@ -7,3 +7,4 @@
 #include "victim.h"
 
 int victim_cgroup_pin(struct victim *victim);
+void victim_cgroup_tidy(const struct victim *victim);

@@ -226,3 +226,15 @@ agent_gone() { [[ ! -d /proc/$AGENT ]]; }
 	done
 	((ran > 0))
 }
+
+@test "rights: a container that ends before its agent leaves no cgroup behind" {
+	cf_config 'push_timeout = 4s' 'hold_max = 1s'
+	cf_default_pattern
+	docker_cli run --rm --label "$(docker_label)" -v "$T/tests:/t:ro" -v "$T/o:/out" \
+		-e "COREFERRY_URL=http://$GATEWAY:28044/" "$BASE" /t/rights /out/b --crash || true
+	id=$(field .container.id)
+	[[ $id =~ ^[0-9a-f]{64}$ ]]
+	find /sys/fs/cgroup -type d -name "*$id*" | grep -q . # the agent is still in there
+	wait_quiet
+	is "left behind" "$(find /sys/fs/cgroup -type d -name "*$id*")" ""
+}

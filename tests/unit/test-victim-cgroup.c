@@ -139,12 +139,46 @@ static void test_joined(void **state)
 	victim_close(&v);
 }
 
+/* Only the cgroup that an engine made for one container, and only when its victim is let go. */
+static void test_tidy(void **state)
+{
+	static const struct {
+		const char *name;
+		bool held, removed;
+	} rows[] = {
+		{ "docker-" ID ".scope", false, true },
+		{ "docker-" ID ".scope", true, false },
+		{ "cf-test-tidy", false, false },
+		{ "lxc.payload.cf-test-tidy", false, true },
+	};
+	char path[PATH_MAX + 128], text[128];
+	struct victim v;
+
+	(void)state;
+	if (!*directory)
+		skip(); /* as above */
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, rows[i].name);
+		snprintf(text, sizeof(text), "0::/%s\n", rows[i].name);
+		assert_int_equal(mkdir(path, 0700), 0);
+		int r = pin(text, true, &v);
+		if (rows[i].held)
+			v.pipe_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		victim_cgroup_tidy(&v);
+		bool removed = rmdir(path) < 0 && errno == ENOENT;
+		victim_close(&v);
+		assert_int_equal(r, 0);
+		assert_int_equal(removed, rows[i].removed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_to_join),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_joined),
+		cmocka_unit_test(test_tidy),
 	};
 
 	return cmocka_run_group_tests(tests, find_v2, NULL);
