@@ -32,7 +32,10 @@ void turn_owner(const struct crash *crash, char owner[TURN_OWNER_SIZE])
 					? crash->container_id
 					: crash->container_name;
 
-	if (container && container[0])
+	/* Of a container that a user of the host could have made up, that user. */
+	if (crash->container_owner != 0)
+		snprintf(owner, TURN_OWNER_SIZE, "owner:%u", crash->container_owner);
+	else if (container && container[0])
 		snprintf(owner, TURN_OWNER_SIZE, "%s:%s",
 			 crash->container_runtime ? crash->container_runtime : "", container);
 	else

@@ -76,6 +76,10 @@ static void test_owner(void **state)
 	assert_int_equal(crash_set_string(&crash.container_id, name), 0);
 	turn_owner(&crash, owner);
 	assert_int_equal(strlen(owner), TURN_OWNER_SIZE - 1);
+	/* Whatever id a user makes up: it is his. */
+	crash.container_owner = 1001;
+	turn_owner(&crash, owner);
+	assert_string_equal(owner, "owner:1001");
 	crash_release(&crash);
 }
 
