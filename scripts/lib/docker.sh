@@ -96,7 +96,10 @@ docker_note_leftovers() {
 docker_make_bridge() {
 	local net
 	net=$(docker_free_net) &&
-		ip link add "$1" type bridge && ip address add "$net" dev "$1" && ip link set "$1" up
+		ip link add "$1" type bridge && ip address add "$net" dev "$1" &&
+		# Its own address, once set, stays: else it is that of one of its ports, and when the port's container ends, the
+		# others look for the host at an address that is gone.
+		ip link set "$1" address "$(<"/sys/class/net/$1/address")" && ip link set "$1" up
 }
 
 # docker_free_net: a /24 that no route of this machine knows, with the address of the bridge: 172.29.3.1/24
