@@ -158,7 +158,7 @@ include tests/fuzz/fuzz.mk
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(names_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
 TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper \
-	$(BUILD)/tests/rights-static $(BUILD)/tests/witness-static
+	$(BUILD)/tests/rights-static $(BUILD)/tests/witness-static $(BUILD)/tests/burglar-static
 
 # The zoo; of 32 bits too, if the compiler has a C library for that.
 ZOO_SOURCES := tests/programs/zoo.c tests/programs/zoo-memory.c tests/programs/zoo-special.c \
