@@ -144,18 +144,24 @@ static int pidfd_to_pid(int pidfd, uint32_t *ret_pid)
 	return -EBADF; /* not a pidfd */
 }
 
-/* Takes the kernel's pidfd (%F) if it is one, and the victim's; else opens one. */
+/*
+ * Takes the kernel's pidfd (%F).  If its process is gone, or is not the one of %P, it is the pidfd
+ * that counts: the pid may be another's by now.  What is no pidfd comes from a kernel without %F:
+ * then one is opened.
+ */
 static int open_pidfd(struct victim *v, const struct arguments *a)
 {
 	uint32_t pid = 0;
+	int r = -EBADF;
 
-	if (a->has_pidfd && a->pidfd > STDERR_FILENO && pidfd_to_pid(a->pidfd, &pid) == 0 &&
-	    pid == a->pid) {
-		v->pidfd = a->pidfd;
-		return fcntl(v->pidfd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
-	}
-	v->pidfd = pidfd_open((pid_t)a->pid, 0);
-	return v->pidfd < 0 ? -errno : 0;
+	if (a->has_pidfd && a->pidfd > STDERR_FILENO)
+		r = pidfd_to_pid(a->pidfd, &pid);
+	if (r == -ESRCH || (r == 0 && pid != a->pid))
+		return -ESRCH;
+	v->pidfd = r == 0 ? a->pidfd : pidfd_open((pid_t)a->pid, 0);
+	if (v->pidfd < 0)
+		return -errno;
+	return fcntl(v->pidfd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
 static int open_task(const struct arguments *a, uint32_t tid, int *ret_fd)
