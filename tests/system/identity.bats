@@ -23,6 +23,7 @@ setup() {
 	forget_crashes
 	rm -rf "$T"/received/2*
 }
+teardown() { [[ -z ${SERVER:-} ]] || kill "$SERVER" 2>/dev/null || true; }
 
 received() { find "$T/received" -mindepth 1 -maxdepth 1 -name '2*' | wc -l; }
 
@@ -51,7 +52,7 @@ replaced() {
 		new.kill()
 	END
 	# Whoever crashes in there is held, and not taken.
-	kernel_settings_set core_pattern '|/bin/sleep 5'
+	kernel_settings_set core_pattern '|/bin/sleep 2'
 	unshare -pf --mount-proc --kill-child python3 "$T/replaced.py" "$T/bin/coreferry-helper" "$T/tests/witness" "$T/someone" "$@" 3>&- 2>&1
 	wait_quiet
 }
@@ -84,4 +85,152 @@ a_core() {
 		is "delivered ($arguments)" "$(received)" 0
 		[[ $arguments == *OLD* ]] || is "root_only ($arguments)" "$(field .root_only)" true
 	done
+}
+
+# server_up: answers a pull from anybody on 127.0.0.1:28042.
+server_up() {
+	cf_config 'pull_match = osmo-*' 'pull_window = 60s' 'listen = 127.0.0.1:28042' "$@"
+	mkdir -p "$T/store/crashes"
+	chgrp 61190 "$T/store/crashes"
+	spawn "$T/server.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --user 61190:61190
+	SERVER=$SPAWNED_PID
+	wait_port 127.0.0.1 28042
+}
+
+pulled() { curl -s -m 10 -o "$T/pulled" -D "$T/headers" -w '%{http_code}' http://127.0.0.1:28042/core; }
+
+missing() { if [[ -e $1 ]]; then echo false; else echo true; fi; }
+
+user_runs() { COREFERRY_URL=http://127.0.0.1:28043/x setpriv --reuid 1000 --regid 1000 --clear-groups "$@" 3>&- || true; }
+
+@test "identity: set-uid and file-capability programs: not pulled, not taken by a delegate, no file in /tmp; ordinary ones are" {
+	rm -rf "$T/store"
+	server_up 'fallback_core = yes' 'push = no'
+	for program in plain suid filecap; do
+		install -m 0755 "$T/tests/crasher-static" "$T/tests/osmo-$program"
+	done
+	chmod u+s "$T/tests/osmo-suid"
+	setcap cap_net_raw+ep "$T/tests/osmo-filecap"
+	mkdir -m 1777 "$T/out"
+	printf '#!/bin/sh\ncat >%s/out/taken\n' "$T" >"$T/tests/take"
+	chmod 0755 "$T/tests/take"
+	for dumpable in 1 2; do
+		kernel_settings_set suid_dumpable "$dumpable"
+		for program in plain suid filecap; do
+			refused=true answer=404
+			[[ $program != plain ]] || refused=false answer=200
+			forget_crashes
+			cf_default_pattern
+			user_runs "$T/tests/osmo-$program"
+			wait_quiet
+			file=/tmp/core.$(field .pid).1000.1000
+			is "root_only ($dumpable, $program)" "$(field .root_only)" "$refused"
+			is "pulled ($dumpable, $program)" "$(pulled)" "$answer"
+			is "kept out of /tmp ($dumpable, $program)" "$(missing "$file")" "$refused"
+			rm -f "$file" "$T/out/taken"
+			forget_crashes
+			cf_pattern "%P %u %g $T/tests/take"
+			user_runs "$T/tests/osmo-$program"
+			wait_quiet
+			is "kept from the delegate ($dumpable, $program)" "$(missing "$T/out/taken")" "$refused"
+		done
+	done
+	kernel_settings_set suid_dumpable 0
+}
+
+@test "identity: a program whose name has a line's end and a header in it: one header, pulled and pushed" {
+	rm -rf "$T/store"
+	server_up
+	name=$'osmo-x\r\nX-Evil: 1'
+	install -m 0755 "$T/tests/crasher-static" "$T/tests/$name"
+	user_runs "$T/tests/$name"
+	wait_quiet
+	is delegation "$(field .delegation.status)" "done"
+	is pulled "$(pulled)" 200
+	is "digest" "$(sha "$T/pulled")" "$(field .core.raw_sha256)"
+	grep -qx "X-Executable-Path: $T/tests/osmo-x%0d%0aX-Evil:%201"$'\r' "$T/headers"
+	run ! grep -ai '^X-Evil' "$T/headers"
+	is "exe at the receiver" "$(jq -r .exe "$T/received/$(basename "$(newest)")/crash.json")" "$(field .exe)"
+}
+
+@test "identity: readers while 100 crashes are captured: what is shown is whole" {
+	cf_config 'push = no'
+	cat >"$T/reader.py" <<-'END'
+		# Until it is told to stop: each crash that is shown has a record, and the core that the record names.
+		import json, os, sys
+		crashes, stop = sys.argv[1:]
+		rounds, counts = 0, set()
+		last = False
+		while not last:
+		    last = os.path.exists(stop)
+		    rounds += 1
+		    names = [name for name in os.listdir(crashes) if not name.startswith(".")]
+		    counts.add(len(names))
+		    open(stop + ".ready", "w").close()
+		    for name in names:
+		        for attempt in range(3):  # core makes way for core.zst, and the record for a newer one
+		            record = json.load(open(f"{crashes}/{name}/crash.json"))
+		            assert record["id"] == name and record["outcome"] == "stored", record
+		            try:
+		                size = os.stat(f"{crashes}/{name}/{record['core']['file']}").st_size
+		                break
+		            except FileNotFoundError:
+		                assert attempt < 2, record
+		        assert size > 1000, (name, size)
+		print(len(counts), "numbers of crashes in", rounds, "rounds")
+	END
+	mkdir -p "$T/store/crashes"
+	rm -f "$T/stop"
+	python3 "$T/reader.py" "$T/store/crashes" "$T/stop" >"$T/reader.log" 2>&1 3>&- &
+	reader=$!
+	wait_until 10 test -e "$T/stop.ready"
+	for ((i = 0; i < 100; i++)); do
+		"$T/tests/crasher-static" --heap 1 2>/dev/null 3>&- || true
+	done
+	wait_quiet
+	touch "$T/stop"
+	wait "$reader" || { cat "$T/reader.log" && return 1; }
+	echo "# $(<"$T/reader.log")"
+	is count "$(crash_count)" 100
+	(($(cut -d' ' -f1 "$T/reader.log") > 20)) # it has looked meanwhile
+}
+
+# The processes that a helper of ours has started, by their parent.
+agents() { pgrep -f "^$T/bin/coreferry-helper" | xargs -r -I{} pgrep -P {} || true; }
+agent_waits() { [[ $(agents | xargs -r -I{} cat /proc/{}/cmdline | tr '\0' ' ') == *--enter* ]]; }
+
+@test "identity: the agent, the helper and the server crash: no handler is started for a handler" {
+	rm -rf "$T/store"
+	server_up
+	spawn "$T/hang.log" python3 -c "
+import socket
+s = socket.create_server(('127.0.0.1', 28047)); c = []
+while True: c.append(s.accept())"
+	wait_port 127.0.0.1 28047
+	for who in agent helper; do
+		forget_crashes
+		COREFERRY_URL=http://127.0.0.1:28047/x "$T/tests/crasher-static" 2>/dev/null 3>&- || true
+		wait_until 10 agent_waits
+		helper=$(pgrep -f "^$T/bin/coreferry-helper" | head -n 1)
+		mine=$(agents)
+		if [[ $who == agent ]]; then
+			kill -SEGV "$mine"
+			wait_quiet
+			is signal "$(field .delegation.term_signal)" 11
+		else
+			kill -SEGV "$helper"
+			wait_quiet
+			kill -KILL "$mine" # it would wait for its endpoint
+		fi
+		is "crashes ($who)" "$(crash_count)" 1
+	done
+	forget_crashes
+	kill -SEGV "$SERVER"
+	wait_until 10 process_gone "$SERVER" 0
+	wait_quiet
+	crash "$T/tests/crasher-static"
+	wait_quiet
+	# The server is not dumpable: of it there is none.
+	is "crashes (server)" "$(crash_count)" 1
+	is "the crash after it" "$(field .comm)" crasher-static
 }
