@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,6 +33,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "lsm.h"
 
 #define FIRST_CLONE  (CLONE_PARENT | SIGCHLD)
 #define SECOND_CLONE (CLONE_PARENT | CLONE_NEWPID | SIGCHLD)
@@ -124,14 +126,31 @@ static int keep_only(int socket)
 											   : 0;
 }
 
-static _Noreturn void found(const struct enter_plan *plan, int socket)
+/*
+ * The victim's, but: one capability; our own limits, with which there is memory for what is to be
+ * done; and our own label, for the victim's may forbid to use that capability.
+ */
+static struct enter_plan make_founders_plan(const struct enter_plan *plan)
 {
 	struct enter_plan founder = *plan;
-	enum enter_step step = ENTER_STEP_PREPARE;
 
 	memset(founder.caps, 0, sizeof(founder.caps));
-	founder.caps[ENTER_CAP_EFFECTIVE] = founder.caps[ENTER_CAP_PERMITTED] = 1ULL
-										<< CAP_SYS_ADMIN;
+	founder.caps[ENTER_CAP_PERMITTED] = 1ULL << CAP_SYS_ADMIN;
+	founder.caps[ENTER_CAP_EFFECTIVE] = 1ULL << CAP_SYS_ADMIN;
+	founder.lsm = LSM_NONE;
+	for (int i = 0; i < ENTER_LIMIT_COUNT; i++) {
+		struct rlimit limit;
+
+		if (getrlimit((__rlimit_resource_t)i, &limit) == 0)
+			founder.limits[i] = (struct enter_limit){ limit.rlim_cur, limit.rlim_max };
+	}
+	return founder;
+}
+
+static _Noreturn void found(const struct enter_plan *plan, int socket)
+{
+	const struct enter_plan founder = make_founders_plan(plan);
+	enum enter_step step = ENTER_STEP_PREPARE;
 	int r = enter_prepare(&founder);
 	if (r == 0)
 		r = enter_apply(&founder, true, &step);
