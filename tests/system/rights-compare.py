@@ -64,7 +64,10 @@ def compare_calls(before, after):
 
 def compare_delegate(before, after):
     compare_status(status_of(before["status"]), status_of(after["status"]))
-    for key in ("namespaces", "cgroup", "mountinfo", "uid_map", "root", "cwd", "label", "personality", "securebits", "timerslack_ns"):
+    # Its own, below the victim's: what it starts ends with it.
+    check("pid namespace", after["namespaces"]["pid"] != before["namespaces"]["pid"], "is the victim's")
+    same("namespaces", before["namespaces"] | {"pid": ""}, after["namespaces"] | {"pid": ""})
+    for key in ("cgroup", "mountinfo", "uid_map", "root", "cwd", "label", "personality", "securebits", "timerslack_ns"):
         same(key, before[key], after[key])
     for i, (was, now) in enumerate(zip(before["limits"], after["limits"], strict=True)):
         same(f"limit {i}", [1, 1] if i == RLIMIT_CORE else was, now)
