@@ -56,6 +56,10 @@ def compare_calls(before, after):
     had_filter = status_of(before["status"])["Seccomp"] != "0"
     for name, was in before["calls"].items():
         now = after["calls"][name]
+        # Its pid namespace belongs to its user namespace, as one that the victim made would: reboot(2) ends that, and
+        # would be let through to look at its arguments.
+        if name == "reboot" and now == "EINVAL":
+            continue
         if was in REFUSED:
             check(f"call {name}", now in REFUSED, f"was {was}, is {now}")
         elif not had_filter:
