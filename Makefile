@@ -50,7 +50,7 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/victim-cgroup.o host-helper/helper/victim-plan.o \
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
-	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/reserve.o \
+	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/house.o host-helper/helper/reserve.o \
 	host-helper/helper/container-owner.o host-helper/helper/lookup.o host-helper/helper/engine-socket.o \
 	host-helper/helper/names-process.o host-helper/helper/pod-files.o host-helper/helper/rules.o \
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \

@@ -22,12 +22,11 @@
 #include "admission.h"
 #include "capture.h"
 #include "clock.h"
-#include "counters.h"
 #include "crash.h"
 #include "delegate.h"
 #include "fd.h"
 #include "finish.h"
-#include "housekeeping.h"
+#include "house.h"
 #include "log.h"
 #include "lookup.h"
 #include "record.h"
@@ -56,7 +55,7 @@ struct run {
 	struct admission admission;
 	struct capture_request request;
 	struct capture *capture;
-	struct counters counters;
+	struct house house;
 	enum counter counter;	     /* where the outcome is counted */
 	unsigned made_room;	     /* cores removed to make room for this one */
 	char owner[TURN_OWNER_SIZE]; /* who answers for it where things are shared out */
@@ -114,74 +113,6 @@ static int open_directory(struct run *run)
 	return r;
 }
 
-static struct quota_limits make_limits(const struct run *run)
-{
-	const struct config *c = run->all_config;
-	struct statvfs disk;
-	uint64_t total = fstatvfs(run->dirfd >= 0 ? run->dirfd : run->store.crashes_fd, &disk) < 0
-				 ? 0
-				 : (uint64_t)disk.f_blocks * disk.f_frsize;
-
-	return (struct quota_limits){ .max_use_bytes = config_share_bytes(&c->max_use, total),
-				      .keep_free_bytes = config_share_bytes(&c->keep_free, total),
-				      .max_records = c->max_records,
-				      .max_per_container = c->max_per_container,
-				      .container_max = rules_have_max_per_container(c)
-							       ? rules_max_per_container
-							       : NULL,
-				      .container_max_context = run->all_config,
-				      .max_per_signature = c->max_per_signature };
-}
-
-static void count_recovered(const struct counters *counters, const struct recover *recover)
-{
-	static const enum counter by_outcome[] = {
-		[CRASH_STORED] = COUNTER_STORED,
-		[CRASH_TRUNCATED] = COUNTER_TRUNCATED_HELPER_KILLED,
-		[CRASH_REFUSED] = COUNTER_REFUSED_OTHER,
-		[CRASH_FAILED] = COUNTER_FAILED,
-	};
-
-	counters_add(counters, COUNTER_RECOVERED_PARTIALS, recover->recovered);
-	counters_add(counters, COUNTER_SEEN, recover->recovered);
-	for (size_t i = 0; i < sizeof(by_outcome) / sizeof(*by_outcome); i++)
-		counters_add(counters, by_outcome[i], recover->outcomes[i]);
-}
-
-static void keep_house(struct run *run)
-{
-	const struct quota_limits limits = make_limits(run);
-	struct housekeeping_result result;
-	struct statvfs disk;
-	unsigned finished;
-
-	/* While cores are finished there may be new ones to finish. */
-	do {
-		int r = housekeeping_run(&run->store, &limits, capture_mend, &result);
-
-		if (r < 0)
-			log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
-		counters_add(&run->counters, COUNTER_EVICTED_CORES, result.cores_removed);
-		count_recovered(&run->counters, &result.recover);
-		finished = finish_left_over(&run->store, run->config, result.quota.raw_ids,
-					    result.quota.raw_count);
-	} while (finished > 0);
-	if (fstatvfs(run->store.crashes_fd, &disk) == 0)
-		reserve_keep(run->store.dir_fd, (uint64_t)disk.f_bavail * disk.f_frsize);
-}
-
-/* Of what is full already, and in the victim's time: no recovery, and nobody else's requests. */
-static void make_room(struct run *run)
-{
-	const struct quota_limits limits = make_limits(run);
-	struct housekeeping_result result;
-	int r = housekeeping_make_room(&run->store, &limits, &result);
-
-	if (r < 0)
-		log_warning("housekeeping in %s: %s", run->config->store, strerror(-r));
-	run->made_room = result.cores_removed;
-}
-
 static void fill_space(const struct run *run, struct admission_request *request)
 {
 	struct statvfs disk;
@@ -230,7 +161,7 @@ static void admit(struct run *run)
 	admission_decide(&request, &run->admission);
 	if (run->admission.refused && run->admission.counter == COUNTER_REFUSED_KEEP_FREE) {
 		/* The old ones make way, if there are any. */
-		make_room(run);
+		run->made_room = house_make_room(&run->store, run->all_config);
 		fill_space(run, &request);
 		admission_decide_space(&request, &run->admission);
 	}
@@ -454,50 +385,6 @@ static void work_on_core(struct run *run)
 	finish_core(&finish);
 }
 
-/* One that is not shown is counted by who recovers it. */
-static void count_crash(struct run *run)
-{
-	if (!run->is_published)
-		return;
-	counters_add(&run->counters, COUNTER_SEEN, 1);
-	counters_add(&run->counters, run->counter, 1);
-	counters_add(&run->counters, COUNTER_EVICTED_CORES, run->made_room);
-	counters_add(&run->counters, COUNTER_CAPTURED_BYTES, run->crash.captured_bytes);
-	counters_add(&run->counters, COUNTER_HOLE_BYTES, run->crash.holes_bytes);
-}
-
-static void count_work(struct run *run)
-{
-	static const enum counter pushes[] = {
-		[CRASH_DELEGATION_DONE] = COUNTER_PUSH_DONE,
-		[CRASH_DELEGATION_FAILED] = COUNTER_PUSH_FAILED,
-		[CRASH_DELEGATION_REFUSED] = COUNTER_PUSH_REFUSED,
-		[CRASH_DELEGATION_ERROR] = COUNTER_PUSH_FAILED,
-	};
-
-	if (!run->is_published)
-		return;
-	counters_add(&run->counters, COUNTER_STORED_BYTES, run->crash.stored_size);
-	counters_held(&run->counters, run->victim->held_us);
-	if (run->crash.delegation != CRASH_DELEGATION_NONE)
-		counters_add(&run->counters, pushes[run->crash.delegation], 1);
-}
-
-/* One of which the log is all that tells. */
-static void count_unheard(struct run *run)
-{
-	counters_add(&run->counters, COUNTER_SEEN, 1);
-	counters_add(&run->counters, COUNTER_FAILED, 1);
-}
-
-static void open_counters(struct run *run)
-{
-	int r = counters_open(run->store.dir_fd, run->store.gid, true, &run->counters);
-
-	if (r < 0)
-		log_warning("counters in %s: %s", run->config->store, strerror(-r));
-}
-
 /* All that follows the publication. */
 static void work_and_delegate(struct run *run, struct delegation *delegation)
 {
@@ -514,7 +401,8 @@ static void work_and_delegate(struct run *run, struct delegation *delegation)
 	victim_release(run->victim);
 	run->crash.held_us = run->victim->held_us;
 	(void)publish(run);
-	count_work(run);
+	if (run->is_published)
+		house_count_work(&run->house, &run->crash);
 	/* From now on this crash may make way for others, too. */
 	fd_close(&run->dirfd);
 }
@@ -544,7 +432,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		     victim->start_us + config->max_block_ms * 1000);
 	if (open_directory(&run) == 0) {
 		capture(&run, &captured);
-		open_counters(&run);
+		house_open(&run.house, &run.store, config);
 		delegation.config = run.config;
 		if (run.verdict.is_push_in_doubt && !delegation.config_error)
 			delegation.config_error = run.verdict.doubt;
@@ -555,23 +443,24 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 			victim_release(victim);
 		(void)publish(&run);
 		end_victim(&run);
-		count_crash(&run);
+		if (run.is_published)
+			house_count_crash(&run.house, &run.crash, run.counter, run.made_room);
 		/* One that is held must not depend on who handles its bytes. */
 		if (victim->pipe_fd >= 0)
 			confined_end(&early->process);
 		lookup_finish(&run.lookup, victim, &run.crash);
 		work_and_delegate(&run, &delegation);
-		keep_house(&run);
+		house_keep(&run.house);
 	} else if (run.store.crashes_fd >= 0) {
 		victim_release(victim);
-		open_counters(&run);
-		count_unheard(&run);
+		house_open(&run.house, &run.store, config);
+		house_count_unheard(&run.house);
 		/* There may be room for the next one. */
-		keep_house(&run);
+		house_keep(&run.house);
 	}
 	bool recorded = run.is_published;
 	capture_end(early);
-	counters_close(&run.counters);
+	house_close(&run.house);
 	lookup_close(&run.lookup);
 	crash_release(&run.crash);
 	store_close(&run.store);

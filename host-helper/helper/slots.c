@@ -185,3 +185,37 @@ int slots_take_lane(int storefd, const char *pool, const char *owner, unsigned w
 	assert(n > 0 && n < (int)sizeof(lane));
 	return slots_take(storefd, lane, width, deadline_us, ret_fd);
 }
+
+/*
+ * Takes one of the `most` places of an owner, without waiting: of things that are many, and only to
+ * be counted.  Each is a byte of a file, locked by this descriptor.  0, -EAGAIN: all are taken; or
+ * -errno.  See: fcntl(2), open file description locks.
+ */
+int slots_take_place(int storefd, const char *pool, const char *owner, unsigned most, int *ret_fd)
+{
+	cleanup_fd int dirfd = -1, fd = -1;
+	char lane[12];
+
+	int r = open_directory(storefd, &dirfd);
+	if (r == 0) {
+		snprintf(lane, sizeof(lane), "%02x", hash_owner(owner));
+		r = open_lock(dirfd, pool, lane, &fd);
+	}
+	if (r < 0)
+		return r;
+	/* Not all begin with the same one. */
+	for (unsigned i = 0, first = (unsigned)getpid() % most; i < most; i++) {
+		struct flock place = { .l_type = F_WRLCK,
+				       .l_whence = SEEK_SET,
+				       .l_start = (off_t)((first + i) % most),
+				       .l_len = 1 };
+
+		if (fcntl(fd, F_OFD_SETLK, &place) == 0) {
+			*ret_fd = fd_steal(&fd);
+			return 0;
+		}
+		if (errno != EAGAIN && errno != EACCES)
+			return -errno;
+	}
+	return -EAGAIN;
+}

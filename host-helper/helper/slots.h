@@ -14,5 +14,6 @@
 
 unsigned slots_count(uint32_t configured);
 int slots_take(int storefd, const char *pool, unsigned count, uint64_t deadline_us, int *ret_fd);
+int slots_take_place(int storefd, const char *pool, const char *owner, unsigned most, int *ret_fd);
 int slots_take_lane(int storefd, const char *pool, const char *owner, unsigned width,
 		    uint64_t deadline_us, int *ret_fd);

@@ -23,7 +23,6 @@
 /* Helpers of one owner that have released their victim: each is a process, and a raw core. */
 #define UNFINISHED     "unfinished"
 #define UNFINISHED_MAX 256U
-#define LOOK_US	       200000U /* in which others that look at the same are done */
 
 /* Who is to answer for the crash: the container's id, its name, or the user. */
 void turn_owner(const struct crash *crash, char owner[TURN_OWNER_SIZE])
@@ -85,8 +84,7 @@ int turn_take_work(int storefd, const char *owner, unsigned slots, uint64_t dead
  */
 bool turn_take_unfinished(int storefd, const char *owner, int *ret_fd)
 {
-	return slots_take_lane(storefd, UNFINISHED, owner, UNFINISHED_MAX,
-			       clock_monotonic_us() + LOOK_US, ret_fd) != -ETIME;
+	return slots_take_place(storefd, UNFINISHED, owner, UNFINISHED_MAX, ret_fd) != -EAGAIN;
 }
 
 /* Gives it back. */

@@ -87,7 +87,7 @@ helper() { "$T/bin/coreferry-helper" "$@" </dev/null; }
 	wait_quiet
 	check_core
 	is delegation "$(field .delegation.status)" refused
-	[[ $(field .delegation.reason) == *"$T/conf:5: fallback_cores: unknown key"* ]]
+	[[ $(field .delegation.reason) == *"$T/conf:$(grep -n fallback_cores "$T/conf" | cut -d: -f1): fallback_cores: unknown key"* ]]
 	dmesg | tail -n 20 | grep -q "fallback_cores: unknown key"
 }
 
