@@ -9,12 +9,13 @@
 
 #include <stddef.h>
 
+#define CONTAINER_ID_SIZE    65
 #define CONTAINER_NAME_MAX   256
 #define CONTAINER_PARENT_MAX 1024
 
 struct container {
 	char runtime[16];		   /* "docker", "lxc", ..., or "" on the host */
-	char id[65];			   /* 64 hexadecimal digits, or "" */
+	char id[CONTAINER_ID_SIZE];	   /* 64 hexadecimal digits, or "" */
 	char name[CONTAINER_NAME_MAX + 1]; /* where the cgroup tells it (LXC, nspawn), or "" */
 	char pod_uid[37];		   /* of Kubernetes, or "" */
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "container.h"
 #include "crash.h"
 #include "engine-socket.h"
 #include "victim.h"
@@ -19,7 +20,7 @@
 struct lookup {
 	bool is_pending; /* to be finished */
 	const struct config *config;
-	char id[65];
+	char id[CONTAINER_ID_SIZE];
 	int engine_fd; /* the question was sent there; or -1 */
 	int bundle_fd; /* config.json; or -1 */
 	uint64_t deadline_us;

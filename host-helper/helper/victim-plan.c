@@ -14,10 +14,12 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "container.h"
 #include "fd.h"
 #include "lsm.h"
 #include "victim-cgroup.h"
@@ -111,6 +113,39 @@ static int plan_all(struct victim *v, const char **ret_what)
 	return r;
 }
 
+/* The id of the container that a process's cgroup tells of, or "". */
+static void container_id_of(const char *cgroup, char id[CONTAINER_ID_SIZE])
+{
+	struct container c = { .id = "" };
+
+	if (cgroup)
+		container_from_cgroup(cgroup, &c);
+	memcpy(id, c.id, sizeof(c.id));
+}
+
+/*
+ * In a container that has the host's pid namespace there is no init: but its engine ends all that
+ * is in there, the agent too, with the process that it has started.  That one's parent is outside.
+ * (Who is wrong here keeps a process for hold_max, no more.)
+ */
+static bool leads_container(const struct victim *v)
+{
+	const char *status = v->files[VICTIM_STATUS].data;
+	const char *line = status ? strstr(status, "\nPPid:\t") : NULL;
+	char own[CONTAINER_ID_SIZE], parents[sizeof(own)], path[40];
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	container_id_of(v->files[VICTIM_CGROUP].data, own);
+	if (!own[0] || !line)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%lu/cgroup", strtoul(line + 7, NULL, 10));
+	if (file_read_at(AT_FDCWD, path, 64U << 10, &text, &len) < 0)
+		return false;
+	container_id_of(text, parents);
+	return strcmp(own, parents) != 0;
+}
+
 /*
  * Makes the plan by which a delegate gets the victim's rights, from the snapshot and from /proc, in
  * the victim's time: v->has_plan; or v->no_plan says why not.
@@ -132,5 +167,6 @@ void victim_plan_make(struct victim *v)
 		return;
 	}
 	v->has_plan = true;
-	v->is_init = v->plan.ns_fd[ENTER_NS_PID] >= 0 && v->status.innermost_pid == 1;
+	v->is_init = v->plan.ns_fd[ENTER_NS_PID] >= 0 ? v->status.innermost_pid == 1
+						      : leads_container(v);
 }

@@ -115,9 +115,9 @@ host_is_unchanged() { diff "$COREFERRY_SESSION/state" <(host_state); }
 
 # nothing_leaked: the secret is nowhere in what the container has collected, which is all that it could read. With SYS_PTRACE it
 # sees the delegate before it is one: that holds pipes, and a program that cannot be written, and is in the container's
-# namespaces (or in one that is below them).
+# namespaces (or in one that is below them). Of who makes that one it sees a socket, which leads to a process that believes nobody.
 nothing_leaked() {
 	run ! grep -raF -e "$(<"$T/canary")" "$T/out"
 	run ! grep -E '^(canary|written)' "$T/out/found"
-	run ! grep -vE '^fd .* (pipe:.*|/memfd:.*|/dev/null|/tmp/l0)$|^(namespace .* ns/pid)$|^(seen|killed|stopped|traced|mem|getfd|exe) ' "$T/out/found"
+	run ! grep -vE '^fd .* (pipe:.*|socket:.*|/memfd:.*|/dev/null|/tmp/l0)$|^(namespace .* ns/pid)$|^(seen|killed|stopped|traced|mem|getfd|exe) ' "$T/out/found"
 }
