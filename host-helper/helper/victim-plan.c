@@ -123,6 +123,17 @@ static void container_id_of(const char *cgroup, char id[CONTAINER_ID_SIZE])
 	memcpy(id, c.id, sizeof(c.id));
 }
 
+static void container_id_of_pid(unsigned long pid, char id[CONTAINER_ID_SIZE])
+{
+	cleanup_free char *text = NULL;
+	char path[40];
+	size_t len;
+
+	snprintf(path, sizeof(path), "/proc/%lu/cgroup", pid);
+	(void)file_read_at(AT_FDCWD, path, 64U << 10, &text, &len);
+	container_id_of(text, id);
+}
+
 /*
  * In a container that has the host's pid namespace there is no init: but its engine ends all that
  * is in there, the agent too, with the process that it has started.  That one's parent is outside.
@@ -132,17 +143,12 @@ static bool leads_container(const struct victim *v)
 {
 	const char *status = v->files[VICTIM_STATUS].data;
 	const char *line = status ? strstr(status, "\nPPid:\t") : NULL;
-	char own[CONTAINER_ID_SIZE], parents[sizeof(own)], path[40];
-	cleanup_free char *text = NULL;
-	size_t len;
+	char own[CONTAINER_ID_SIZE], parents[CONTAINER_ID_SIZE];
 
 	container_id_of(v->files[VICTIM_CGROUP].data, own);
 	if (!own[0] || !line)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%lu/cgroup", strtoul(line + 7, NULL, 10));
-	if (file_read_at(AT_FDCWD, path, 64U << 10, &text, &len) < 0)
-		return false;
-	container_id_of(text, parents);
+	container_id_of_pid(strtoul(line + 7, NULL, 10), parents);
 	return strcmp(own, parents) != 0;
 }
 

@@ -204,6 +204,9 @@ slow_delegate() {
 	docker_exec "$1" sh -c 'cd /tmp; printf "#!/bin/sh\ncat >/dev/null\n" >l0; chmod 755 l0; i=0; while [ $i -lt 30 ]; do ln -s l$i l$((i+1)); i=$((i+1)); done'
 }
 
+# nothing_of_ours NAME: what was ended in the container's pid namespace is there until the host's init has taken its status.
+nothing_of_ours() { ! docker_exec "$1" ps -o comm | grep -q memfd:coreferry; }
+
 # attacks NAME DEED...: one after the other.
 attacks() {
 	local name=$1 deed
@@ -214,6 +217,7 @@ attacks() {
 		forget_crashes
 		attack "$name" "$deed" 6
 		docker_exec "$name" killall -KILL burglar
+		wait_until 20 nothing_of_ours "$name"
 		docker_exec "$name" sh -c 'rm -f /tmp/core.*'
 	done
 	docker_destroy "$name"
