@@ -17,12 +17,14 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
 
 #define FEED_BYTES     (256U << 10)
+#define ORPHANS_US     200000
 #define ENDING_STEP_US 2000000 /* from each step of ending to the next */
 
 struct report {
@@ -104,6 +106,7 @@ static int start(struct feeder *f)
 		return -errno;
 
 	pid_t self = getpid();
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* see reap_orphans() */
 	f->pid = fork();
 	if (f->pid < 0)
 		return -errno;
@@ -246,6 +249,21 @@ static void loop(struct feeder *f)
 	}
 }
 
+/*
+ * Of an enterer that was ended before its children, those are ours now; nobody else may take their
+ * status for long, and the container sees them until then.  They end with it.
+ */
+static void reap_orphans(const struct feeder *f)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	uint64_t deadline_us = clock_monotonic_us() + ORPHANS_US;
+	pid_t pid;
+
+	while ((pid = waitpid(-f->pid, NULL, WNOHANG)) >= 0 && clock_monotonic_us() < deadline_us)
+		if (pid == 0)
+			nanosleep(&pause, NULL);
+}
+
 /* Takes the child's status; a child that SIGKILL does not end (it waits within the kernel, on a
    file system of the container's) is left to init. */
 static void reap(struct feeder *f)
@@ -260,6 +278,7 @@ static void reap(struct feeder *f)
 		victim_check_hold(f->run->victim);
 	if (waitpid(f->pid, &f->result->status, f->pidfd >= 0 ? WNOHANG : 0) <= 0)
 		f->result->not_ended = true;
+	reap_orphans(f);
 }
 
 /*

@@ -257,8 +257,10 @@ static void capture(struct run *run, struct capture_result *result)
 	bool known = needs_identity(run->config);
 	cleanup_turn struct turn turn = { -1, -1 };
 
-	lookup_start(&run->lookup, run->config, run->victim);
 	take_slot(run, &turn);
+	/* Behind the slot: in a storm of crashes its engine has not all of their questions at once.
+	 */
+	lookup_start(&run->lookup, run->config, run->victim);
 	if (known)
 		snapshot(run);
 	apply_rules(run);

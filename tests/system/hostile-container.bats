@@ -217,7 +217,7 @@ attacks() {
 		forget_crashes
 		attack "$name" "$deed" 6
 		docker_exec "$name" killall -KILL burglar
-		wait_until 20 nothing_of_ours "$name"
+		wait_until 5 nothing_of_ours "$name"
 		docker_exec "$name" sh -c 'rm -f /tmp/core.*'
 	done
 	docker_destroy "$name"
