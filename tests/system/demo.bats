@@ -10,14 +10,32 @@ setup() {
 	BUILD=${COREFERRY_BUILD:-$TOP/build}
 }
 
+# What runs beside these tests (tests/peers) comes and goes.
+is_beside() { tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qx COREFERRY_BESIDE=1; }
+
+sessions() {
+	local dir
+	for dir in /run/coreferry-test/s.*/; do
+		[[ ! -d $dir || -e $dir/beside ]] || printf '%s\n' "$dir"
+	done
+}
+
+programs() {
+	local pid args
+	# shellcheck disable=SC2009 # whole command lines are compared
+	while read -r pid args; do
+		is_beside "$pid" || printf '%s\n' "$args"
+	done < <(ps -e -o pid=,args= | grep -E 'coreferry|[l]xc-start|[d]ockerd|[c]ontainerd' | grep -vE 'grep|bats|<defunct>|/system/')
+}
+
 # What the demo must leave as it was.
 machine() {
 	cat /proc/sys/kernel/core_pattern /proc/sys/kernel/core_pipe_limit /proc/sys/fs/suid_dumpable
 	ip -br link | awk '{ print $1 }' | sort
 	awk '{ print $5 }' /proc/self/mountinfo | sort
-	find /var/lib /var/tmp /run/coreferry-test -maxdepth 1 -name 'coreferry*' -o -maxdepth 1 -path '*/s.*' 2>/dev/null | sort
-	# shellcheck disable=SC2009 # whole command lines are compared
-	ps -e -o args= | grep -E 'coreferry|[l]xc-start|[d]ockerd|[c]ontainerd' | grep -vE 'grep|bats|<defunct>|/system/' | sort
+	find /var/lib /var/tmp -maxdepth 1 -name 'coreferry*' | sort
+	sessions
+	programs | sort
 }
 machine_is() { [[ $(machine) == "$1" ]]; }
 
