@@ -39,7 +39,7 @@ Q := $(if $(V),,@)
 
 # --- the programs ------------------------------------------------------------------------------
 
-COMMON_PURE := common/container-facts.o common/crash.o common/crash-id.o common/digest.o common/parse.o common/text.o
+COMMON_PURE := common/container-facts.o common/crash.o common/crash-id.o common/digest.o common/parse.o common/push-report.o common/text.o
 COMMON_BASE := $(COMMON_PURE) common/config.o common/config-rule.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
@@ -70,7 +70,7 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/recover.o
 agent_OBJS := common/config.o common/config-rule.o common/container-facts.o common/core-headers.o \
 	common/crash.o common/crash-id.o common/digest.o common/enter.o common/fd.o common/log.o \
-	common/lsm.o common/parse.o common/text.o \
+	common/lsm.o common/parse.o common/push-report.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
 	container-agent/endpoint.o \
 	container-agent/upload.o

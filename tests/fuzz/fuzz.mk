@@ -27,6 +27,7 @@ fuzz_engine-answer_SRCS  := common/container-facts.c common/parse.c host-helper/
 fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
+fuzz_push-report_SRCS    := common/push-report.c common/text.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
 fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c common/crash.c common/crash-id.c common/digest.c common/parse.c \
 	common/text.c host-helper/server/receive-headers.c
@@ -34,7 +35,7 @@ fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen
 fuzz_text_SRCS           := common/text.c
 
 FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
-	memory-map parse proc seekable server-headers server-listen text
+	memory-map parse proc push-report seekable server-headers server-listen text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.
