@@ -77,9 +77,10 @@ agent_OBJS := common/config.o common/config-rule.o common/container-facts.o comm
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \
-	host-helper/server/pull.o host-helper/server/pull-wait.o host-helper/server/receive.o \
-	host-helper/server/receive-file.o host-helper/server/receive-headers.o \
-	host-helper/server/request.o
+	host-helper/server/pull.o host-helper/server/pull-route.o host-helper/server/pull-wait.o \
+	host-helper/server/receive.o host-helper/server/receive-file.o \
+	host-helper/server/receive-headers.o host-helper/server/receive-route.o \
+	host-helper/server/request.o host-helper/server/routes.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
 	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \

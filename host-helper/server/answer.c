@@ -6,6 +6,7 @@
  */
 #include "answer.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,25 @@ void answer_set(struct answer *answer, unsigned status, const char *format, ...)
 	vsnprintf(answer->text, sizeof(answer->text) - 1, format, args);
 	va_end(args);
 	answer->text[strlen(answer->text)] = '\n'; /* there is room for it and a NUL */
+}
+
+/*
+ * Adds a header; name is a constant.  The value is ours: numbers, times, names that we made.  One
+ * that is longer than there is room for is left out: half of one would be wrong.
+ */
+void answer_add_header(struct answer *answer, const char *name, const char *format, ...)
+{
+	struct answer_header *header = answer->headers;
+	va_list args;
+
+	while (header->name)
+		header++;
+	assert(header < answer->headers + ANSWER_HEADERS - 1);
+	va_start(args, format);
+	int n = vsnprintf(header->value, sizeof(header->value), format, args);
+	va_end(args);
+	if (n > 0 && n < (int)sizeof(header->value))
+		header->name = name;
 }
 
 /* Queues it. MHD_NO: the connection must end (no memory). */
@@ -38,8 +58,8 @@ enum MHD_Result answer_send(const struct answer *answer, struct MHD_Connection *
 		r = MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (r == MHD_YES)
 		r = MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	if (r == MHD_YES && answer->header)
-		r = MHD_add_response_header(response, answer->header, answer->value);
+	for (const struct answer_header *h = answer->headers; r == MHD_YES && h->name; h++)
+		r = MHD_add_response_header(response, h->name, h->value);
 	if (r == MHD_YES)
 		r = MHD_queue_response(mhd, answer->status, response);
 	MHD_destroy_response(response);

@@ -6,15 +6,24 @@
 
 #include <microhttpd.h>
 
-#define ANSWER_TEXT_SIZE 512
+#define ANSWER_TEXT_SIZE   512
+#define ANSWER_HEADERS	   8
+#define ANSWER_HEADER_SIZE 192
+
+struct answer_header {
+	const char *name;
+	char value[ANSWER_HEADER_SIZE];
+};
 
 struct answer {
 	unsigned status; /* 0: there is none yet */
 	const char *type;
-	const char *header, *value; /* one more header, or NULL */
+	struct answer_header headers[ANSWER_HEADERS]; /* up to the first without a name */
 	char text[ANSWER_TEXT_SIZE];
 };
 
 __attribute__((format(printf, 3, 4))) void answer_set(struct answer *answer, unsigned status,
 						      const char *format, ...);
+__attribute__((format(printf, 3, 4))) void
+answer_add_header(struct answer *answer, const char *name, const char *format, ...);
 enum MHD_Result answer_send(const struct answer *answer, struct MHD_Connection *mhd);

@@ -135,8 +135,7 @@ static void answer_error(const struct receive *receive, int error, struct answer
 static void answer_retry(struct answer *answer, unsigned status, const char *text)
 {
 	answer_set(answer, status, "%s", text);
-	answer->header = MHD_HTTP_HEADER_RETRY_AFTER;
-	answer->value = "5";
+	answer_add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, "5");
 }
 
 static void answer_stored(const struct receive *receive, unsigned status, uint64_t size,

@@ -3,7 +3,8 @@
  * A request, from its first line to its line in the log: libmicrohttpd's callbacks, and the routes.
  *
  * Everything in a request is the peer's.  Its path is only ever compared, as it was sent: nothing
- * here undoes percent-encoding, and no part of it but a checked crash id names anything.
+ * here undoes percent-encoding, and no part of it but a checked crash id names anything.  What is
+ * behind a path is in the routes' own files.
  */
 #include "request.h"
 
@@ -12,32 +13,24 @@
 #include <string.h>
 #include <strings.h>
 
-#include "answer.h"
 #include "clock.h"
-#include "fd.h"
 #include "limits.h"
 #include "listen.h"
 #include "log.h"
-#include "pull-wait.h"
-#include "pull.h"
-#include "receive-headers.h"
-#include "receive.h"
+#include "routes.h"
 #include "text.h"
 
 #define LOG_METHOD_MAX 16
 #define LOG_PATH_MAX   200
 
-enum route { ROUTE_ANSWER, ROUTE_PULL, ROUTE_RECEIVE };
-
 struct request {
 	struct server *server;
 	struct MHD_Connection *mhd;
 	struct connection *connection;
-	enum route route;
-	struct answer answer; /* what is to be said, once it is known */
-	uint64_t refused;     /* bytes read of a body that nobody wants */
-	struct receive *receive;
-	struct pull_waiter waiter;
+	const struct request_work *work; /* the route's, or NULL */
+	void *context;			 /* the route's own */
+	struct answer answer;		 /* what is to be said, once it is known */
+	uint64_t refused;		 /* bytes read of a body that nobody wants */
 
 	/* for the log */
 	char *method, *path;
@@ -67,10 +60,36 @@ static struct request *request_new(struct server *server, struct MHD_Connection 
 static void request_free(struct request *request)
 {
 	atomic_fetch_sub(&request->server->requests, 1);
-	receive_free(&request->receive);
+	if (request->work && request->work->free)
+		request->work->free(request->context);
 	free(request->method);
 	free(request->path);
 	free(request);
+}
+
+/* What all requests share. */
+struct server *request_server(const struct request *request)
+{
+	return request->server;
+}
+
+/* libmicrohttpd's connection, for its headers and the query. */
+struct MHD_Connection *request_connection(const struct request *request)
+{
+	return request->mhd;
+}
+
+/* Says who goes on with the request after its headers; context is freed by work->free(). */
+void request_set_work(struct request *request, const struct request_work *work, void *context)
+{
+	request->work = work;
+	request->context = context;
+}
+
+/* The peer can do nothing now but wait for us: it is not late. */
+void request_wait(struct request *request)
+{
+	connection_set_state(request->connection, CONNECTION_OURS);
 }
 
 /* Bytes of a body went either way: for the log and for the deadline. */
@@ -133,57 +152,36 @@ static bool is_framing_clear(const struct framing *framing)
 
 /* --- the routes --- */
 
-static void route_core(struct request *request, const char *method, bool has_body)
+static bool is_method_of(const struct route *route, const char *method)
 {
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-		answer_set(&request->answer, MHD_HTTP_METHOD_NOT_ALLOWED,
-			   "/core can be read, and nothing else");
-		request->answer.header = MHD_HTTP_HEADER_ALLOW;
-		request->answer.value = "GET, HEAD";
-	} else if (has_body) {
-		answer_set(&request->answer, MHD_HTTP_BAD_REQUEST, "/core takes no body");
-	} else {
-		request->route = ROUTE_PULL;
-	}
+	const char *found = strstr(route->methods, method);
+	size_t len = strlen(method);
+
+	/* It is a list of ours, and no method is the end of another one. */
+	return len > 0 && found && (found[len] == ',' || found[len] == '\0') &&
+	       (found == route->methods || found[-1] == ' ');
 }
 
-static void route_upload(struct request *request, const char *method, const char *id, bool zst,
-			 bool has_length)
+static void begin_route(struct request *request, const struct request_head *head)
 {
-	if (strcmp(method, MHD_HTTP_METHOD_PUT) != 0) {
-		answer_set(&request->answer, MHD_HTTP_METHOD_NOT_ALLOWED,
-			   "a core can be PUT here, and nothing else");
-		request->answer.header = MHD_HTTP_HEADER_ALLOW;
-		request->answer.value = "PUT";
-	} else if (!has_length) {
-		answer_set(&request->answer, MHD_HTTP_LENGTH_REQUIRED,
-			   "wants Content-Length or Transfer-Encoding: chunked");
+	const struct route *route = routes;
+
+	while (route->matches && !route->matches(request->server, head->path))
+		route++;
+	if (!route->matches) {
+		answer_set(&request->answer, MHD_HTTP_NOT_FOUND, "there is nothing here%s",
+			   request->server->receive ? "; a core is PUT as /ANYTHING/ID.core.zst or "
+						      "/ANYTHING/ID.core, where ID is a crash's id"
+						    : "");
+	} else if (!is_method_of(route, head->method)) {
+		answer_set(&request->answer, MHD_HTTP_METHOD_NOT_ALLOWED, "takes %s only",
+			   route->methods);
+		answer_add_header(&request->answer, MHD_HTTP_HEADER_ALLOW, "%s", route->methods);
+	} else if (head->has_body && !route->takes_body) {
+		answer_set(&request->answer, MHD_HTTP_BAD_REQUEST, "takes no body");
 	} else {
-		request->receive =
-			receive_begin(request->server, request->mhd, id, zst, &request->answer);
-		request->route = request->receive ? ROUTE_RECEIVE : ROUTE_ANSWER;
+		route->begin(request, head, &request->answer);
 	}
-}
-
-static void route(struct request *request, const char *method, const char *path,
-		  const struct framing *framing)
-{
-	const struct server *server = request->server;
-	bool has_length = framing->lengths + framing->encodings > 0;
-	char id[CRASH_ID_SIZE];
-	bool zst;
-
-	if (server->pull && strcmp(path, "/core") == 0)
-		route_core(request, method, has_length && !framing->zero);
-	else if (server->receive && receive_path_to_id(path, id, &zst) == 0)
-		route_upload(request, method, id, zst, has_length);
-	else if (server->receive && strcmp(method, MHD_HTTP_METHOD_PUT) == 0)
-		answer_set(
-			&request->answer, MHD_HTTP_NOT_FOUND,
-			"a core is PUT as /ANYTHING/ID.core.zst or /ANYTHING/ID.core, where ID is "
-			"a crash's id");
-	else
-		answer_set(&request->answer, MHD_HTTP_NOT_FOUND, "there is nothing here");
 }
 
 /* The headers are there. */
@@ -196,11 +194,16 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
 	if (!is_framing_clear(&framing)) {
 		answer_set(&request->answer, MHD_HTTP_BAD_REQUEST,
 			   "wants one Content-Length, or Transfer-Encoding: chunked");
-		request->answer.header = MHD_HTTP_HEADER_CONNECTION;
-		request->answer.value = "close";
+		answer_add_header(&request->answer, MHD_HTTP_HEADER_CONNECTION, "close");
 		return send_answer(request);
 	}
-	route(request, method, path, &framing);
+	const struct request_head head = {
+		.method = method,
+		.path = path,
+		.has_length = framing.lengths + framing.encodings > 0,
+		.has_body = framing.lengths + framing.encodings > 0 && !framing.zero,
+	};
+	begin_route(request, &head);
 
 	/* Who asks before it sends is told at once; who just sends would not hear us yet. */
 	if (request->answer.status != 0 && framing.expects)
@@ -213,7 +216,7 @@ static enum MHD_Result take(struct request *request, const char *data, size_t *d
 {
 	size_t left = *data_len;
 
-	if (request->answer.status != 0 || request->route != ROUTE_RECEIVE) {
+	if (request->answer.status != 0 || !request->work || !request->work->take) {
 		request->refused += left;
 		request_moved(request, left);
 		*data_len = 0;
@@ -223,7 +226,7 @@ static enum MHD_Result take(struct request *request, const char *data, size_t *d
 		}
 		return MHD_YES;
 	}
-	receive_take(request->receive, data, &left, &request->answer);
+	request->work->take(request->context, data, &left, &request->answer);
 	request_moved(request, *data_len - left);
 	*data_len = left;
 	if (left > 0) {
@@ -235,44 +238,16 @@ static enum MHD_Result take(struct request *request, const char *data, size_t *d
 	return MHD_YES;
 }
 
-static enum MHD_Result answer_pull(struct request *request)
-{
-	cleanup_crash struct crash crash;
-	cleanup_core_reader struct core_reader *reader = NULL;
-	uint64_t now_ms = clock_monotonic_ms();
-
-	crash_init(&crash);
-	int found = pull_find(request->server, &crash, &reader);
-	if (found == PULL_FOUND)
-		return pull_send(request, &crash, &reader);
-
-	if (found == PULL_PENDING) {
-		if (request->waiter.until_ms == 0)
-			request->waiter.until_ms = now_ms + LIMIT_PULL_WAIT_MS;
-		request->waiter.mhd = request->mhd;
-		connection_set_state(request->connection, CONNECTION_OURS);
-		if (now_ms < request->waiter.until_ms &&
-		    pull_wait_add(request->server->pull_wait, &request->waiter))
-			return MHD_YES;
-	}
-	if (found < 0) {
-		log_error("the store cannot be read: %s", strerror(-found));
-		answer_set(&request->answer, MHD_HTTP_INTERNAL_SERVER_ERROR,
-			   "the store cannot be read");
-	} else {
-		answer_set(&request->answer, MHD_HTTP_NOT_FOUND, "no recent core");
-	}
-	return send_answer(request);
-}
-
-/* The whole request is there, or a pull that waited may look again. */
+/* The whole request is there, or one that waited goes on. */
 static enum MHD_Result end(struct request *request)
 {
-	if (request->answer.status == 0 && request->route == ROUTE_PULL)
-		return answer_pull(request);
-	if (request->answer.status == 0 && request->route == ROUTE_RECEIVE) {
-		connection_set_state(request->connection, CONNECTION_OURS);
-		receive_end(request->receive, &request->answer);
+	if (request->answer.status == 0 && request->work && request->work->end) {
+		request_wait(request);
+		enum MHD_Result r = request->work->end(request, request->context, &request->answer);
+
+		/* No answer: it has queued one, or it waits. */
+		if (r != MHD_YES || request->answer.status == 0)
+			return r;
 	}
 	return send_answer(request);
 }
