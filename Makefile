@@ -80,7 +80,8 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/pull.o host-helper/server/pull-route.o host-helper/server/pull-wait.o \
 	host-helper/server/receive.o host-helper/server/receive-file.o \
 	host-helper/server/receive-headers.o host-helper/server/receive-route.o \
-	host-helper/server/request.o host-helper/server/routes.o
+	host-helper/server/request.o host-helper/server/routes.o \
+	host-helper/server/tokens.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
 	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \

@@ -10,7 +10,7 @@ FUZZ_ONLY     ?=
 FUZZ_CFLAGS   := -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) -O1 -g -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -fno-sanitize-recover=all
 FUZZ_SANITIZE := address,undefined
-FUZZ_LIBS     := -Wl,--as-needed -lzstd -ljansson -lnettle
+FUZZ_LIBS     := -Wl,--as-needed -lmicrohttpd -lzstd -ljansson -lnettle
 
 # What each target links.
 fuzz_arguments_SRCS      := common/parse.c host-helper/helper/arguments.c
@@ -32,10 +32,11 @@ fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
 fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c common/crash.c common/crash-id.c common/digest.c common/parse.c \
 	common/text.c host-helper/server/receive-headers.c
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
+fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c
 fuzz_text_SRCS           := common/text.c
 
 FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
-	memory-map parse proc push-report seekable server-headers server-listen text
+	memory-map parse proc push-report seekable server-headers server-listen server-tokens text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.
