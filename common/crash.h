@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "container-facts.h"
+#include "crash-attempts.h"
 #include "crash-id.h"
 #include "digest.h"
 
@@ -37,6 +38,12 @@ enum crash_delegation {
 	CRASH_DELEGATION_FAILED,  /* it ran and failed: exit_status, term_signal, output */
 	CRASH_DELEGATION_REFUSED, /* it was not started, on purpose: delegation_reason */
 	CRASH_DELEGATION_ERROR,	  /* it could not be started: delegation_reason */
+	/* not ended yet: */
+	CRASH_DELEGATION_RUNNING, /* an attempt is under way */
+	CRASH_DELEGATION_WAITING, /* for the next one, at next_attempt_us */
+	/* its helper was stopped, and nobody goes on: delegation_reason */
+	CRASH_DELEGATION_INTERRUPTED,
+	CRASH_DELEGATION_LAST = CRASH_DELEGATION_INTERRUPTED,
 };
 
 struct crash {
@@ -90,6 +97,8 @@ struct crash {
 	int32_t exit_status, term_signal; /* -1, 0: none */
 	char *output;			  /* what it wrote, cut to a bound */
 	char *fallback_core;		  /* what became of the fallback core, or NULL */
+	uint64_t next_attempt_us;	  /* µs since 1970; 0: none is waited for */
+	struct crash_attempts attempts;
 };
 
 void crash_init(struct crash *crash);

@@ -125,7 +125,8 @@ void house_count_work(const struct house *h, const struct crash *crash)
 
 	counters_add(&h->counters, COUNTER_STORED_BYTES, crash->stored_size);
 	counters_held(&h->counters, crash->held_us);
-	if (crash->delegation != CRASH_DELEGATION_NONE)
+	if (crash->delegation < sizeof(pushes) / sizeof(*pushes) &&
+	    crash->delegation != CRASH_DELEGATION_NONE)
 		counters_add(&h->counters, pushes[crash->delegation], 1);
 }
 

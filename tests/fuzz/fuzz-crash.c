@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * common/crash.c: a record, crash.json, that may be damaged or have come over HTTP.
+ * common/crash-json.c: a record, crash.json, that may be damaged or have come over HTTP.
  *
  * What is taken has a valid id, no other file than ours, and outcomes that have a name.  Written
  * and read again it is the same record: its text does not change any more, and is printable.
@@ -21,6 +21,7 @@ static void check_record(const struct crash *c)
 	assert(crash_outcome_name(c->outcome) && crash_delegation_name(c->delegation));
 	assert(c->exit_status >= -1 && c->exit_status <= 255);
 	assert(c->term_signal >= 0 && c->term_signal <= 127);
+	assert(c->attempts.kept <= CRASH_ATTEMPTS_MAX && c->attempts.count >= c->attempts.kept);
 }
 
 static void check_text(const char *text)

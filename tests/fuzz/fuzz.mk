@@ -18,7 +18,8 @@ fuzz_cgroup_SRCS         := common/cgroup.c
 fuzz_config_SRCS         := common/config.c common/config-rule.c common/fd.c common/parse.c common/text.c
 fuzz_container_SRCS      := common/container.c
 fuzz_container-facts_SRCS := common/container-facts.c common/parse.c
-fuzz_crash_SRCS          := common/container-facts.c common/crash.c common/crash-id.c common/digest.c common/parse.c common/text.c
+fuzz_crash_SRCS          := common/container-facts.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c \
+	common/digest.c common/json-fields.c common/parse.c common/text.c
 fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
@@ -29,8 +30,8 @@ fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
 fuzz_push-report_SRCS    := common/push-report.c common/text.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
-fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c common/crash.c common/crash-id.c common/digest.c common/parse.c \
-	common/text.c host-helper/server/receive-headers.c
+fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c common/digest.c \
+	common/json-fields.c common/parse.c common/text.c host-helper/server/receive-headers.c
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c
 fuzz_text_SRCS           := common/text.c

@@ -220,6 +220,77 @@ static void test_round_trip(void **state)
 	crash_release(&b);
 }
 
+/* The first attempt and the last ones are kept, and come back as they were. */
+static void test_attempts(void **state)
+{
+	struct crash a, b;
+	char *text;
+
+	(void)state;
+	crash_init(&a);
+	strcpy(a.id, ID);
+	a.delegation = CRASH_DELEGATION_WAITING;
+	a.next_attempt_us = 1795228673123456ULL;
+	for (unsigned i = 1; i <= 100; i++) {
+		struct crash_attempt *one = crash_attempts_add(&a.attempts, i);
+
+		assert_ptr_equal(one, crash_attempts_last(&a.attempts));
+		assert_true(one->is_under_way);
+		one->is_under_way = i == 100;
+		one->sent = 1000ULL * i;
+		one->status = i;
+		one->exit_status = i == 100 ? -1 : 75;
+		crash_set_string(&one->url, "http://\x1b/");
+		crash_set_string(&one->reason, i == 1 ? "cut\noff" : NULL);
+	}
+	assert_int_equal(crash_to_json(&a, &text), 0);
+	assert_int_equal(crash_from_json(text, strlen(text), &b), 0);
+	free(text);
+	assert_int_equal(b.delegation, CRASH_DELEGATION_WAITING);
+	assert_int_equal(b.next_attempt_us, a.next_attempt_us);
+	assert_int_equal(b.attempts.count, 100);
+	assert_int_equal(b.attempts.kept, CRASH_ATTEMPTS_MAX);
+	assert_int_equal(b.attempts.items[0].number, 1);
+	assert_string_equal(b.attempts.items[0].reason, "cut\noff");
+	assert_string_equal(b.attempts.items[0].url, "http://\x1b/");
+	for (unsigned i = 1; i < CRASH_ATTEMPTS_MAX; i++) {
+		const struct crash_attempt *one = &b.attempts.items[i];
+
+		assert_int_equal(one->number, 100 - CRASH_ATTEMPTS_MAX + 1 + i);
+		assert_int_equal(one->time_us, one->number);
+		assert_int_equal(one->sent, 1000ULL * one->number);
+		assert_int_equal(one->status, one->number);
+		assert_int_equal(one->exit_status, one->number == 100 ? -1 : 75);
+		assert_int_equal(one->is_under_way, one->number == 100);
+		assert_null(one->reason);
+	}
+	crash_release(&a);
+	crash_release(&b);
+}
+
+/* What others wrote there is not trusted to be ours. */
+static void test_hostile_attempts(void **state)
+{
+	static const char head[] = "{\"version\":1,\"id\":\"" ID "\",\"outcome\":\"stored\","
+				   "\"delegation\":{\"status\":\"delivered\",\"attempt_count\":-3,"
+				   "\"attempts\":[7,null,{\"number\":\"x\",\"url\":3}";
+	char text[4096] = "";
+	struct crash c;
+
+	(void)state;
+	strcpy(text, head);
+	for (int i = 0; i < 100; i++)
+		strcat(text, ",{\"exit_status\":4294967295}");
+	strcat(text, "]}}");
+	assert_int_equal(crash_from_json(text, strlen(text), &c), 0);
+	assert_int_equal(c.delegation, CRASH_DELEGATION_NONE);
+	assert_int_equal(c.attempts.kept, CRASH_ATTEMPTS_MAX);
+	assert_int_equal(c.attempts.count, CRASH_ATTEMPTS_MAX);
+	assert_int_equal(c.attempts.items[0].exit_status, -1);
+	assert_int_equal(c.attempts.items[31].exit_status, 255);
+	crash_release(&c);
+}
+
 static void test_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -296,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_removed_core),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_attempts),
+		cmocka_unit_test(test_hostile_attempts),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_doubt_is_root_only),
 		cmocka_unit_test(test_odd_values),
