@@ -41,7 +41,7 @@ Q := $(if $(V),,@)
 
 COMMON_PURE := common/container-facts.o common/crash.o common/crash-attempts.o common/crash-id.o common/crash-json.o \
 	common/digest.o common/json-fields.o common/parse.o common/push-report.o common/text.o
-COMMON_BASE := $(COMMON_PURE) common/config.o common/config-rule.o common/fd.o common/log.o
+COMMON_BASE := $(COMMON_PURE) common/config.o common/config-rule.o common/config-values.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
 # What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
@@ -69,7 +69,7 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
 	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o
-agent_OBJS := common/config.o common/config-rule.o common/container-facts.o common/core-headers.o \
+agent_OBJS := common/config.o common/config-rule.o common/config-values.o common/container-facts.o common/core-headers.o \
 	common/crash.o common/crash-attempts.o common/crash-id.o common/digest.o common/enter.o common/fd.o \
 	common/json-fields.o common/log.o common/lsm.o common/parse.o common/push-report.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \

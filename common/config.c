@@ -21,15 +21,15 @@
 #include <unistd.h>
 
 #include "config-rule.h"
+#include "config-values.h"
 #include "fd.h"
-#include "parse.h"
 #include "text.h"
 
-#define DURATION_MS_MAX		  (365ULL * 24 * 3600 * 1000) /* in µs it fits all sums */
 #define SPOOL_MAX_DEFAULT	  (4ULL << 30)
 #define MAX_BLOCK_MS_DEFAULT	  60000
 #define HOLD_MAX_MS_DEFAULT	  30000
 #define PUSH_TIMEOUT_MS_DEFAULT	  600000
+#define RETRY_FOR_MS_DEFAULT	  600000
 #define PULL_WINDOW_MS_DEFAULT	  3000
 #define LOOKUP_TIMEOUT_MS_DEFAULT 500
 #define MAX_USE_PERCENT_DEFAULT	  20
@@ -53,6 +53,8 @@ int config_init(struct config *config)
 		.hold = CONFIG_HOLD_INIT,
 		.hold_max_ms = HOLD_MAX_MS_DEFAULT,
 		.push_timeout_ms = PUSH_TIMEOUT_MS_DEFAULT,
+		.retry_for_ms = RETRY_FOR_MS_DEFAULT,
+		.trust_container_url = true,
 		.pull_match = { strdup("osmo-*"), strdup("open5gs-*") },
 		.pull_window_ms = PULL_WINDOW_MS_DEFAULT,
 		.max_use = { .percent = MAX_USE_PERCENT_DEFAULT },
@@ -68,14 +70,6 @@ int config_init(struct config *config)
 	return 0;
 }
 
-static void release_patterns(char **patterns)
-{
-	for (; *patterns; patterns++) {
-		free(*patterns);
-		*patterns = NULL;
-	}
-}
-
 /* Frees what it owns. */
 void config_release(struct config *config)
 {
@@ -86,184 +80,12 @@ void config_release(struct config *config)
 	free(config->podman_socket);
 	free(config->url);
 	free(config->listen);
-	release_patterns(config->pull_match);
-	release_patterns(config->exclude_exe);
-	release_patterns(config->exclude_container);
+	config_patterns_release(config->pull_match);
+	config_patterns_release(config->exclude_exe);
+	config_patterns_release(config->exclude_container);
 	for (size_t i = 0; config->rules[i]; i++)
 		config_rule_free(config->rules[i]);
 	*config = (struct config){ 0 };
-}
-
-/* --- one setter per kind of value; each leaves the field as it was when it fails --- */
-
-static int set_string(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	char **string = field;
-	char *copy = strdup(value);
-
-	(void)error;
-	if (!copy)
-		return -ENOMEM;
-	free(*string);
-	*string = copy;
-	return 0;
-}
-
-static int set_path(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	if (value[0] != '/') {
-		snprintf(error, CONFIG_ERROR_SIZE, "wants an absolute path");
-		return -EINVAL;
-	}
-	return set_string(field, value, error);
-}
-
-static int set_bool(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	if (parse_bool(value, field) == 0)
-		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "wants yes or no");
-	return -EINVAL;
-}
-
-static int set_duration(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	uint64_t ms;
-
-	if (parse_duration_ms(value, &ms) < 0 || ms > DURATION_MS_MAX) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "wants a time such as 500ms, 30s, 10min or 2h, of at most 8760h");
-		return -EINVAL;
-	}
-	*(uint64_t *)field = ms;
-	return 0;
-}
-
-static int set_size(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	if (parse_size(value, field) == 0)
-		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "wants a size such as 512, 64K, 100M or 4G");
-	return -EINVAL;
-}
-
-static int set_count(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	uint64_t count;
-
-	if (parse_u64(value, UINT32_MAX, &count) < 0) {
-		snprintf(error, CONFIG_ERROR_SIZE, "wants a number of at most %u", UINT32_MAX);
-		return -EINVAL;
-	}
-	*(uint32_t *)field = (uint32_t)count;
-	return 0;
-}
-
-static int set_slots(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	uint64_t count;
-
-	if (parse_u64(value, CONFIG_SLOTS_MAX, &count) < 0) {
-		snprintf(error, CONFIG_ERROR_SIZE, "wants a number of at most %d",
-			 CONFIG_SLOTS_MAX);
-		return -EINVAL;
-	}
-	*(uint32_t *)field = (uint32_t)count;
-	return 0;
-}
-
-static int set_share(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	struct config_share share = { 0 };
-	char digits[sizeof("100")];
-	size_t len = strlen(value);
-	int r = -EINVAL;
-
-	if (len > 0 && value[len - 1] == '%') {
-		uint64_t percent = 0;
-
-		if (len <= sizeof(digits)) {
-			snprintf(digits, sizeof(digits), "%.*s", (int)len - 1, value);
-			r = parse_u64(digits, 100, &percent);
-		}
-		share.percent = (uint32_t)percent;
-	} else {
-		r = parse_size(value, &share.bytes);
-	}
-	if (r < 0) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "wants a size such as 100M or 4G, or a part of the disk such as 20%%");
-		return -EINVAL;
-	}
-	*(struct config_share *)field = share;
-	return 0;
-}
-
-static int set_rate(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	struct config_rate rate = { 0 };
-	const char *slash = strchr(value, '/');
-	char digits[sizeof("4294967295")];
-	uint64_t count = 0;
-	int r = -EINVAL;
-
-	if (slash && slash - value < (ptrdiff_t)sizeof(digits)) {
-		snprintf(digits, sizeof(digits), "%.*s", (int)(slash - value), value);
-		r = parse_u64(digits, UINT32_MAX, &count);
-		/* None in a time, or so many in no time: neither says what is wanted. */
-		if (r == 0 && (parse_duration_ms(slash + 1, &rate.window_ms) < 0 || count == 0 ||
-			       rate.window_ms == 0 || rate.window_ms > DURATION_MS_MAX))
-			r = -EINVAL;
-		rate.count = (uint32_t)count;
-	} else if (strcmp(value, "0") == 0 || strcmp(value, "none") == 0) {
-		r = 0;
-	}
-	if (r < 0) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			 "wants a number in a time, such as 20/1min, or none");
-		return -EINVAL;
-	}
-	*(struct config_rate *)field = rate;
-	return 0;
-}
-
-static int set_hold(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	static const char *const words[] = { "init", "always", "never" };
-
-	for (int i = 0; i < 3; i++)
-		if (strcmp(value, words[i]) == 0) {
-			*(enum config_hold *)field = (enum config_hold)i;
-			return 0;
-		}
-	snprintf(error, CONFIG_ERROR_SIZE, "wants init, always or never");
-	return -EINVAL;
-}
-
-static int set_patterns(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
-{
-	cleanup_free char *copy = strdup(value);
-	char *patterns[CONFIG_PATTERN_MAX + 1] = { NULL }, *save = NULL;
-	size_t count = 0;
-	int r = copy ? 0 : -ENOMEM;
-
-	for (char *p = copy ? strtok_r(copy, " \t", &save) : NULL; p && r == 0;
-	     p = strtok_r(NULL, " \t", &save)) {
-		if (count == CONFIG_PATTERN_MAX) {
-			snprintf(error, CONFIG_ERROR_SIZE, "takes at most %d patterns",
-				 CONFIG_PATTERN_MAX);
-			r = -EINVAL;
-		} else if (!(patterns[count++] = strdup(p))) {
-			r = -ENOMEM;
-		}
-	}
-	if (r < 0) {
-		release_patterns(patterns);
-		return r;
-	}
-	release_patterns(field);
-	memcpy(field, patterns, sizeof(patterns));
-	return 0;
 }
 
 /* Of the struct: where a value stands, and how much of it there is. */
@@ -275,37 +97,41 @@ static const struct config_key {
 	size_t offset, size;
 	bool in_rules; /* may stand in a section */
 } config_keys[] = {
-	{ "store", set_path, FIELD(store), false },
-	{ "agent", set_path, FIELD(agent), false },
-	{ "names", set_path, FIELD(names), false },
-	{ "docker_socket", set_path, FIELD(docker_socket), false },
-	{ "podman_socket", set_path, FIELD(podman_socket), false },
-	{ "container_lookup_timeout", set_duration, FIELD(container_lookup_timeout_ms), false },
-	{ "off", set_bool, FIELD(off), true },
-	{ "push", set_bool, FIELD(push), true },
-	{ "url", set_string, FIELD(url), true },
-	{ "fallback_core", set_bool, FIELD(fallback_core), true },
-	{ "spool_max", set_size, FIELD(spool_max), false },
-	{ "max_block", set_duration, FIELD(max_block_ms), false },
-	{ "hold", set_hold, FIELD(hold), true },
-	{ "hold_max", set_duration, FIELD(hold_max_ms), true },
-	{ "push_timeout", set_duration, FIELD(push_timeout_ms), true },
-	{ "listen", set_string, FIELD(listen), false },
-	{ "pull_match", set_patterns, FIELD(pull_match), false },
-	{ "pull_window", set_duration, FIELD(pull_window_ms), false },
-	{ "max_use", set_share, FIELD(max_use), false },
-	{ "keep_free", set_share, FIELD(keep_free), false },
-	{ "max_records", set_count, FIELD(max_records), false },
-	{ "max_core", set_size, FIELD(max_core), true },
-	{ "max_per_container", set_count, FIELD(max_per_container), true },
-	{ "max_per_signature", set_count, FIELD(max_per_signature), false },
-	{ "rate_per_container", set_rate, FIELD(rate_per_container), true },
-	{ "rate_per_signature", set_rate, FIELD(rate_per_signature), true },
-	{ "exclude_exe", set_patterns, FIELD(exclude_exe), false },
-	{ "exclude_container", set_patterns, FIELD(exclude_container), false },
-	{ "honour_rlimit", set_bool, FIELD(honour_rlimit), true },
-	{ "slots", set_slots, FIELD(slots), false },
-	{ "digest_max", set_size, FIELD(digest_max), false },
+	{ "store", config_set_path, FIELD(store), false },
+	{ "agent", config_set_path, FIELD(agent), false },
+	{ "names", config_set_path, FIELD(names), false },
+	{ "docker_socket", config_set_path, FIELD(docker_socket), false },
+	{ "podman_socket", config_set_path, FIELD(podman_socket), false },
+	{ "container_lookup_timeout", config_set_duration, FIELD(container_lookup_timeout_ms),
+	  false },
+	{ "off", config_set_bool, FIELD(off), true },
+	{ "push", config_set_bool, FIELD(push), true },
+	{ "url", config_set_url, FIELD(url), true },
+	{ "fallback_core", config_set_bool, FIELD(fallback_core), true },
+	{ "spool_max", config_set_size, FIELD(spool_max), false },
+	{ "max_block", config_set_duration, FIELD(max_block_ms), false },
+	{ "hold", config_set_hold, FIELD(hold), true },
+	{ "hold_max", config_set_duration, FIELD(hold_max_ms), true },
+	{ "push_timeout", config_set_duration, FIELD(push_timeout_ms), true },
+	{ "retry_for", config_set_duration, FIELD(retry_for_ms), true },
+	{ "encoding", config_set_encoding, FIELD(encoding), true },
+	{ "trust_container_url", config_set_bool, FIELD(trust_container_url), true },
+	{ "listen", config_set_string, FIELD(listen), false },
+	{ "pull_match", config_set_patterns, FIELD(pull_match), false },
+	{ "pull_window", config_set_duration, FIELD(pull_window_ms), false },
+	{ "max_use", config_set_share, FIELD(max_use), false },
+	{ "keep_free", config_set_share, FIELD(keep_free), false },
+	{ "max_records", config_set_count, FIELD(max_records), false },
+	{ "max_core", config_set_size, FIELD(max_core), true },
+	{ "max_per_container", config_set_count, FIELD(max_per_container), true },
+	{ "max_per_signature", config_set_count, FIELD(max_per_signature), false },
+	{ "rate_per_container", config_set_rate, FIELD(rate_per_container), true },
+	{ "rate_per_signature", config_set_rate, FIELD(rate_per_signature), true },
+	{ "exclude_exe", config_set_patterns, FIELD(exclude_exe), false },
+	{ "exclude_container", config_set_patterns, FIELD(exclude_container), false },
+	{ "honour_rlimit", config_set_bool, FIELD(honour_rlimit), true },
+	{ "slots", config_set_slots, FIELD(slots), false },
+	{ "digest_max", config_set_size, FIELD(digest_max), false },
 };
 
 #define KEY_COUNT (sizeof(config_keys) / sizeof(*config_keys))

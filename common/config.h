@@ -21,6 +21,10 @@
 #define CONFIG_RULES_MAX   64
 #define CONFIG_SLOTS_MAX   256 /* each slot that is tried is a descriptor of the helper's */
 
+#define CONFIG_URL_MAX 4096
+
+enum config_encoding { CONFIG_ENCODING_STORED, CONFIG_ENCODING_ZSTD, CONFIG_ENCODING_IDENTITY };
+
 enum config_hold { CONFIG_HOLD_INIT, CONFIG_HOLD_ALWAYS, CONFIG_HOLD_NEVER };
 
 /* A part of a file system: percent of it, or where that is 0, bytes; both 0: no limit. */
@@ -60,7 +64,10 @@ struct config {
 	uint64_t max_block_ms; /* the capture takes no longer than this */
 	enum config_hold hold;
 	uint64_t hold_max_ms;
-	uint64_t push_timeout_ms;
+	uint64_t push_timeout_ms;      /* of one attempt */
+	uint64_t retry_for_ms;	       /* no attempt is begun later than this; 0: one is all */
+	enum config_encoding encoding; /* what the agent sends, where the container says nothing */
+	bool trust_container_url;      /* a container may say where its cores go */
 
 	/* limits; 0: none */
 	struct config_share max_use;   /* of the disk, for the store */

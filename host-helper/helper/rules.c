@@ -124,8 +124,9 @@ void rules_apply(const struct config *config, const struct crash *crash,
 		 struct config *ret_effective, struct rules_verdict *ret_verdict)
 {
 	const uint64_t off = config_key_bit("off");
-	const uint64_t push =
-		config_key_bit("push") | config_key_bit("url") | config_key_bit("fallback_core");
+	const uint64_t push = config_key_bit("push") | config_key_bit("url") |
+			      config_key_bit("fallback_core") |
+			      config_key_bit("trust_container_url");
 	struct rules_verdict v = { .off = "" };
 	uint64_t doubt = 0; /* keys of which the value is not known */
 

@@ -15,7 +15,7 @@ FUZZ_LIBS     := -Wl,--as-needed -lmicrohttpd -lzstd -ljansson -lnettle
 # What each target links.
 fuzz_arguments_SRCS      := common/parse.c host-helper/helper/arguments.c
 fuzz_cgroup_SRCS         := common/cgroup.c
-fuzz_config_SRCS         := common/config.c common/config-rule.c common/fd.c common/parse.c common/text.c
+fuzz_config_SRCS         := common/config.c common/config-rule.c common/config-values.c common/fd.c common/parse.c common/text.c
 fuzz_container_SRCS      := common/container.c
 fuzz_container-facts_SRCS := common/container-facts.c common/parse.c
 fuzz_crash_SRCS          := common/container-facts.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c \
@@ -23,7 +23,7 @@ fuzz_crash_SRCS          := common/container-facts.c common/crash.c common/crash
 fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
-fuzz_endpoint_SRCS       := common/config.c common/config-rule.c common/fd.c common/parse.c common/text.c container-agent/endpoint.c
+fuzz_endpoint_SRCS       := common/config.c common/config-rule.c common/config-values.c common/fd.c common/parse.c common/text.c container-agent/endpoint.c
 fuzz_engine-answer_SRCS  := common/container-facts.c common/parse.c host-helper/names/engine-answer.c
 fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c

@@ -55,6 +55,17 @@ static void test_errors(void **state)
 		{ "rate_per_signature = 4294967296/1s", -EINVAL, "f.conf:1: rate_per_signature:" },
 		{ "rate_per_signature = 00000000000001/1s", -EINVAL, "f.conf:1: rate_per_sig" },
 		{ "rate_per_signature = 1/8761h", -EINVAL, "f.conf:1: rate_per_signature: wants" },
+		{ "url = ftp://a/", -EINVAL, "f.conf:1: url: wants a URL without" },
+		{ "url = http://", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "url = https:///x", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "url = s3:///prefix", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "url = file:", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "url = http://a/ b", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "url = http://\xc3\xbc/", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "url =", -EINVAL, "f.conf:1: url: wants a URL" },
+		{ "encoding = gzip", -EINVAL, "f.conf:1: encoding: wants zstd or identity" },
+		{ "trust_container_url = 2", -EINVAL, "f.conf:1: trust_container_url: wants yes" },
+		{ "retry_for = ever", -EINVAL, "f.conf:1: retry_for: wants a time" },
 		{ "honour_rlimit = perhaps", -EINVAL, "f.conf:1: honour_rlimit: wants yes or no" },
 		{ "\x1b]0;x\x07 = 1", -ENOKEY, "f.conf:1: \\x1b]0;x\\x07: unknown key" },
 		{ "= 1", -ENOKEY, "f.conf:1: : unknown key" },
@@ -331,11 +342,51 @@ static void test_load(void **state)
 	rmdir(dir);
 }
 
+/* Where cores go, and how. */
+static void test_delivery(void **state)
+{
+	static const char *const urls[] = { "HTTP://a",
+					    "https://[::1]:1/x",
+					    "s3://bucket",
+					    "s3://b/c/d",
+					    "file:core.%e.%p",
+					    "file:/var/core",
+					    "http+unix://%2frun%2fsock/x" };
+	cleanup_config struct config config;
+	char error[CONFIG_ERROR_SIZE], line[80];
+
+	(void)state;
+	assert_int_equal(config_init(&config), 0);
+	assert_int_equal(config.retry_for_ms, 600000);
+	assert_int_equal(config.encoding, CONFIG_ENCODING_STORED);
+	assert_true(config.trust_container_url);
+	for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+		snprintf(line, sizeof(line), "url = %s", urls[i]);
+		assert_int_equal(parse(&config, line, error), 0);
+		assert_string_equal(config.url, urls[i]);
+	}
+	assert_int_equal(parse(&config,
+			       "retry_for = 0\nencoding = identity\n[image x]\nretry_for = 1h\n"
+			       "encoding = zstd\ntrust_container_url = no\nurl = s3://other/",
+			       error),
+			 0);
+	assert_int_equal(config.retry_for_ms, 0);
+	assert_int_equal(config.encoding, CONFIG_ENCODING_IDENTITY);
+	assert_true(config.trust_container_url);
+	assert_int_equal(config.rules[0]->values->retry_for_ms, 3600000);
+	assert_int_equal(config.rules[0]->values->encoding, CONFIG_ENCODING_ZSTD);
+	assert_false(config.rules[0]->values->trust_container_url);
+	assert_int_equal(config.rules[0]->keys,
+			 config_key_bit("retry_for") | config_key_bit("encoding") |
+				 config_key_bit("trust_container_url") | config_key_bit("url"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_delivery),
 		cmocka_unit_test(test_limits_by_default),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_sections),
