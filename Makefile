@@ -47,7 +47,7 @@ COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 # What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
 helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/counters.o common/seekable-writer.o \
 	common/enter.o common/cgroup.o common/container.o common/drop.o common/elf-core.o common/lsm.o common/proc.o \
-	common/restrain.o \
+	common/restrain.o common/backoff.o common/handoff.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/victim-cgroup.o host-helper/helper/victim-plan.o \
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
@@ -62,11 +62,12 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/frame-sinks.o host-helper/helper/memory-map.o \
 	host-helper/helper/memory-scan.o host-helper/helper/memory-source.o \
 	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
-	host-helper/helper/delegate.o \
+	host-helper/helper/delegate.o host-helper/helper/delegate-attempt.o \
+	host-helper/helper/delivery.o host-helper/helper/container-life.o \
 	host-helper/helper/delegate-child.o host-helper/helper/delegate-feed.o \
 	host-helper/helper/delegate-filter.o host-helper/helper/delegate-namespace.o \
 	host-helper/helper/delegate-run.o \
-	host-helper/helper/fallback-core.o host-helper/helper/handoff.o \
+	host-helper/helper/fallback-core.o \
 	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o
 agent_OBJS := common/config.o common/config-rule.o common/config-values.o common/container-facts.o common/core-headers.o \

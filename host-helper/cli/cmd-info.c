@@ -185,6 +185,67 @@ static void print_output(const char *output)
 	}
 }
 
+/* "204 5.0 MiB of 9.1 MiB (digest)", as far as it is known. */
+static void print_transfer(const struct crash_attempt *a)
+{
+	char offset[SHOW_SIZE_SIZE], total[SHOW_SIZE_SIZE], sent[SHOW_SIZE_SIZE];
+
+	show_size(a->offset, offset);
+	show_size(a->total, total);
+	show_size(a->sent, sent);
+	if (a->status > 0)
+		printf(", status %u", a->status);
+	if (a->sent > 0)
+		printf(", %s sent", sent);
+	if (a->total > 0)
+		printf(", %s of %s there", offset, total);
+	if (a->verified) {
+		cleanup_free char *verified = show_text(a->verified, "");
+		printf(", verified by %s", verified ? verified : "?");
+	}
+}
+
+static void print_attempt(const struct crash_attempt *a)
+{
+	char time[SHOW_TIME_SIZE];
+	cleanup_free char *protocol = show_text(a->protocol, "");
+	cleanup_free char *url = show_text(a->url, "");
+	cleanup_free char *reason = show_text(a->reason, "");
+
+	show_local_time(a->time_us, time);
+	printf("    %-3u %s", a->number, time);
+	if (a->is_under_way)
+		printf(" under way");
+	else if (a->exit_status >= 0)
+		printf(" %s (%d)", a->exit_status == 0 ? "done" : "failed", a->exit_status);
+	else
+		printf(" failed");
+	printf(" after %" PRIu64 ".%03u s", a->duration_ms / 1000,
+	       (unsigned)(a->duration_ms % 1000));
+	if (url && *url)
+		printf(", %s%s%s", protocol ? protocol : "", protocol && *protocol ? " " : "", url);
+	print_transfer(a);
+	if (reason && *reason)
+		printf(": %s", reason);
+	putchar('\n');
+}
+
+/* The delivery log. */
+static void print_attempts(const struct crash *c)
+{
+	if (c->attempts.count == 0)
+		return;
+	field("attempts", "%u", c->attempts.count);
+	for (uint32_t i = 0; i < c->attempts.kept; i++) {
+		const struct crash_attempt *a = &c->attempts.items[i];
+
+		if (i > 0 && a->number > c->attempts.items[i - 1].number + 1)
+			puts("    ...");
+		print_attempt(a);
+	}
+	time_field("next attempt", c->next_attempt_us);
+}
+
 static void print_delegation(const struct crash *c)
 {
 	group("Delivery");
@@ -196,6 +257,7 @@ static void print_delegation(const struct crash *c)
 	if (c->term_signal > 0)
 		field("ended by", "%s", crash_signal_name((uint32_t)c->term_signal));
 	text_field("fallback core", c->fallback_core);
+	print_attempts(c);
 	print_output(c->output);
 }
 

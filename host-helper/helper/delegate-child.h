@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The child's side of a delegation: what becomes the agent, the container's program, or the writer
- * of a file.  Each is a delegate_child_fn: it has the core on 0 and the record's pipe on 1 and 2.
+ * of a file.  Each is a delegate_child_fn: it has the core on 0 and the record's pipes on 1 and 2.
  */
 #pragma once
 
 #include <signal.h>
 
 #include "enter.h"
-#include "handoff.h"
 
 struct delegate_child {
 	const struct enter_plan *plan;

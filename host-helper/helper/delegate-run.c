@@ -25,7 +25,11 @@
 
 #define FEED_BYTES     (256U << 10)
 #define ORPHANS_US     200000
-#define ENDING_STEP_US 2000000 /* from each step of ending to the next */
+#define ENDING_STEP_US 2000000	   /* from each step of ending to the next */
+#define SAID_BYTES_MAX (64U << 10) /* that are listened to in a second */
+#define SAID_US	       1000000
+/* With the init of its pid namespace a container ends, and its network soon after. */
+#define HOLD_GRACE_US 1000000
 
 struct report {
 	uint32_t step;
@@ -39,7 +43,7 @@ struct feeder {
 	const struct delegate_run *run;
 	struct delegate_result *result;
 	pid_t pid;
-	int pidfd, in_fd, out_fd, report_fd;
+	int pidfd, in_fd, out_fd, said_fd, report_fd;
 	bool started_known;
 	enum ending ending;
 	uint64_t deadline_us;
@@ -47,6 +51,12 @@ struct feeder {
 	char *buf;
 	size_t buf_len, buf_pos;
 	size_t output_len;
+	size_t said_bytes; /* since: */
+	uint64_t said_since_us;
+};
+
+struct pipes {
+	int in, out, said, report; /* the child's ends */
 };
 
 /* In the child: tells the helper what failed.  (Nothing said, and the pipe closed: it was started.)
@@ -59,16 +69,17 @@ void delegate_report(int report_fd, enum enter_step step, int error)
 }
 
 /* The child's side of the fork: its own session, and 0 to 2; all other descriptors are CLOEXEC. */
-static void become_child(const struct delegate_run *run, pid_t parent, int in_fd, int out_fd,
-			 int report_fd)
+static void become_child(const struct delegate_run *run, pid_t parent, const struct pipes *p)
 {
+	int stdout_fd = p->said >= 0 ? p->said : p->out;
+
 	/* Until it changes its ids it does not outlive the helper; then it has to see to that
 	 * itself. (The helper keeps 0 to 2 filled, so none of the pipes is one of them.) */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
-	    setsid() >= 0 && dup2(in_fd, STDIN_FILENO) >= 0 && dup2(out_fd, STDOUT_FILENO) >= 0 &&
-	    dup2(out_fd, STDERR_FILENO) >= 0) {
+	    setsid() >= 0 && dup2(p->in, STDIN_FILENO) >= 0 &&
+	    dup2(stdout_fd, STDOUT_FILENO) >= 0 && dup2(p->out, STDERR_FILENO) >= 0) {
 		signal(SIGPIPE, SIG_DFL);
-		run->child(run->child_context, report_fd);
+		run->child(run->child_context, p->report);
 	}
 	_exit(EX_OSERR);
 }
@@ -84,28 +95,31 @@ static int make_pipe(int *ret_read, int *ret_write)
 	return 0;
 }
 
-static int start(struct feeder *f)
+static int make_pipes(struct feeder *f, struct pipes *p)
 {
-	cleanup_fd int in_read = f->run->stdin_fd > 0 ? f->run->stdin_fd : -1;
-	cleanup_fd int out_write = -1;
-	cleanup_fd int report_write = -1;
-	int r = in_read < 0 ? make_pipe(&in_read, &f->in_fd) : 0;
+	int r = p->in < 0 ? make_pipe(&p->in, &f->in_fd) : 0;
 
 	if (r == 0)
-		r = make_pipe(&f->out_fd, &out_write);
+		r = make_pipe(&f->out_fd, &p->out);
+	if (r == 0 && f->run->said)
+		r = make_pipe(&f->said_fd, &p->said);
 	if (r == 0)
-		r = make_pipe(&f->report_fd, &report_write);
-	if (r < 0)
-		return r;
-	if (f->in_fd >= 0) {
+		r = make_pipe(&f->report_fd, &p->report);
+	if (r == 0 && f->in_fd >= 0) {
 		(void)fcntl(f->in_fd, F_SETPIPE_SZ, (int)FEED_BYTES);
-		r = fcntl(f->in_fd, F_SETFL, O_NONBLOCK);
+		r = fcntl(f->in_fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	}
-	if (r < 0 || fcntl(f->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
-	    fcntl(f->report_fd, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
+	if (r == 0 && (fcntl(f->out_fd, F_SETFL, O_NONBLOCK) < 0 ||
+		       (f->said_fd >= 0 && fcntl(f->said_fd, F_SETFL, O_NONBLOCK) < 0) ||
+		       fcntl(f->report_fd, F_SETFL, O_NONBLOCK) < 0))
+		r = -errno;
+	return r;
+}
 
+static int start_child(struct feeder *f, const struct pipes *p)
+{
 	pid_t self = getpid();
+
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* see reap_orphans() */
 	f->pid = fork();
 	if (f->pid < 0)
@@ -114,10 +128,27 @@ static int start(struct feeder *f)
 		/* The kernel's pipe must have no second holder, or the victim is held by it. */
 		if (f->run->victim->pipe_fd >= 0)
 			close(f->run->victim->pipe_fd);
-		become_child(f->run, self, in_read, out_write, report_write);
+		become_child(f->run, self, p);
 	}
 	f->pidfd = pidfd_open(f->pid, 0);
 	return f->pidfd < 0 ? -errno : 0;
+}
+
+static int start(struct feeder *f)
+{
+	struct pipes p = { .in = f->run->stdin_fd > 0 ? f->run->stdin_fd : -1,
+			   .out = -1,
+			   .said = -1,
+			   .report = -1 };
+	int r = make_pipes(f, &p);
+
+	if (r == 0)
+		r = start_child(f, &p);
+	fd_close(&p.in);
+	fd_close(&p.out);
+	fd_close(&p.said);
+	fd_close(&p.report);
+	return r;
 }
 
 /* The child, and its process group if it has made that already. */
@@ -180,6 +211,36 @@ static void take_output(struct feeder *f)
 	}
 }
 
+/* No more in a second than belongs there: the rest stays in its pipe, and the child waits. */
+static bool may_speak(struct feeder *f)
+{
+	uint64_t now = clock_monotonic_us();
+
+	if (now - f->said_since_us >= SAID_US) {
+		f->said_since_us = now;
+		f->said_bytes = 0;
+	}
+	return f->said_bytes < SAID_BYTES_MAX;
+}
+
+static void take_said(struct feeder *f)
+{
+	char bytes[4096];
+
+	while (may_speak(f)) {
+		ssize_t n = read(f->said_fd, bytes, sizeof(bytes));
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			fd_close(&f->said_fd);
+			return;
+		}
+		f->said_bytes += (size_t)n;
+		f->run->said(f->run->said_context, bytes, (size_t)n);
+	}
+}
+
 static void take_report(struct feeder *f)
 {
 	struct report report;
@@ -196,13 +257,28 @@ static void take_report(struct feeder *f)
 	fd_close(&f->report_fd);
 }
 
+/* Lets the victim go when its time is over; what pushes for it has little time left then, if its
+ * container ends with it. */
+static void check_hold(struct feeder *f, uint64_t now)
+{
+	struct victim *victim = f->run->victim;
+	bool was_held = victim->pipe_fd >= 0;
+
+	victim_check_hold(victim);
+	if (was_held && victim->pipe_fd < 0 && victim->is_init &&
+	    victim->plan.ns_fd[ENTER_NS_PID] >= 0 && f->deadline_us > now + HOLD_GRACE_US) {
+		f->deadline_us = now + HOLD_GRACE_US;
+		f->result->hold_is_over = true;
+	}
+}
+
 /* Acts on deadlines that have passed; returns the ms until the next one, or -1: give up. */
 static int check_deadlines(struct feeder *f)
 {
 	struct victim *victim = f->run->victim;
 	uint64_t now = clock_monotonic_us();
 
-	victim_check_hold(victim);
+	check_hold(f, now);
 	if (now >= f->deadline_us) {
 		if (f->ending == ENDING_KILLED)
 			return -1;
@@ -214,23 +290,25 @@ static int check_deadlines(struct feeder *f)
 	if (victim->pipe_fd >= 0 && victim->hold_until_us < next)
 		next = victim->hold_until_us;
 	uint64_t left_ms = next > now ? (next - now) / 1000 + 1 : 0;
-	return left_ms > 60000 ? 60000 : (int)left_ms;
+	uint64_t most_ms = may_speak(f) ? 60000 : SAID_US / 1000;
+	return left_ms > most_ms ? (int)most_ms : (int)left_ms;
 }
 
 static void loop(struct feeder *f)
 {
 	for (;;) {
 		int timeout = check_deadlines(f);
-		struct pollfd fds[4] = {
+		struct pollfd fds[5] = {
 			{ .fd = f->pidfd, .events = POLLIN },
 			{ .fd = f->in_fd, .events = POLLOUT },
 			{ .fd = f->out_fd, .events = POLLIN },
 			{ .fd = f->report_fd, .events = POLLIN },
+			{ .fd = may_speak(f) ? f->said_fd : -1, .events = POLLIN },
 		};
 
 		if (timeout < 0)
 			return;
-		if (poll(fds, 4, timeout) < 0) {
+		if (poll(fds, 5, timeout) < 0) {
 			if (errno == EINTR)
 				continue;
 			kill_group(f);
@@ -240,6 +318,8 @@ static void loop(struct feeder *f)
 			take_report(f);
 		if (fds[2].revents)
 			take_output(f);
+		if (fds[4].revents)
+			take_said(f);
 		if (fds[0].revents)
 			return;
 		if (fds[1].revents & (POLLERR | POLLHUP))
@@ -295,6 +375,7 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 			    .pidfd = -1,
 			    .in_fd = -1,
 			    .out_fd = -1,
+			    .said_fd = -1,
 			    .report_fd = -1,
 			    .deadline_us = now + run->timeout_ms * 1000 };
 
@@ -314,10 +395,14 @@ int delegate_run(const struct delegate_run *run, struct delegate_result *ret_res
 		take_report(&f);
 	if (f.out_fd >= 0)
 		take_output(&f);
+	f.said_bytes = 0; /* the last words are heard in any case */
+	if (f.said_fd >= 0)
+		take_said(&f);
 	free(f.buf);
 	fd_close(&f.pidfd);
 	fd_close(&f.in_fd);
 	fd_close(&f.out_fd);
+	fd_close(&f.said_fd);
 	fd_close(&f.report_fd);
 	return r;
 }

@@ -18,6 +18,9 @@ struct delegation {
 	struct victim *victim;
 	struct crash *crash;
 	int dirfd; /* the crash's directory */
+	/* Writes the record, while it goes on. */
+	void (*write)(void *context);
+	void *context;
 };
 
 bool delegate_is_wanted(const struct arguments *arguments, const struct config *config);

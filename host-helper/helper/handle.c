@@ -322,6 +322,11 @@ static bool publish(struct run *run)
 	return true;
 }
 
+static void write_while_delegating(void *context)
+{
+	(void)publish(context);
+}
+
 static void check_hold(void *context)
 {
 	struct run *run = context;
@@ -425,7 +430,9 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 					 .config = config,
 					 .config_error = config_error[0] ? config_error : NULL,
 					 .victim = victim,
-					 .crash = &run.crash };
+					 .crash = &run.crash,
+					 .write = write_while_delegating,
+					 .context = &run };
 	struct capture_result captured;
 
 	crash_init(&run.crash);

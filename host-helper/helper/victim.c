@@ -352,11 +352,3 @@ void victim_snapshot(struct victim *v, const struct arguments *a, bool with_plan
 	if (!v->root_only && victim_check_alive(v) < 0)
 		v->root_only = "the process went away while it was looked at";
 }
-
-/* A variable of the victim's environment (its own bytes, part of the snapshot), or NULL. */
-const char *victim_environ(const struct victim *v, const char *name)
-{
-	const struct victim_text *e = &v->files[VICTIM_ENVIRON];
-
-	return e->data ? proc_environ_get(e->data, e->len, name) : NULL;
-}

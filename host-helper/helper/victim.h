@@ -65,4 +65,3 @@ bool victim_has_ended(const struct victim *victim, uint64_t deadline_us);
 void victim_end_by(struct victim *victim, uint64_t deadline_us);
 void victim_hold(struct victim *victim, uint64_t max_ms);
 void victim_check_hold(struct victim *victim);
-const char *victim_environ(const struct victim *victim, const char *name);

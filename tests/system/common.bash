@@ -33,10 +33,10 @@ cf_down() {
 	session_end
 }
 
-# cf_config [LINE]...: writes the configuration anew.
+# cf_config [LINE]...: writes the configuration anew. One attempt is all, unless a line says otherwise.
 cf_config() {
 	printf '%s\n' "store = $T/store" "agent = $T/bin/coreferry-agent" "names = $T/bin/coreferry-names" \
-		"docker_socket = $(cf_docker_socket)" "$@" >"$T/conf"
+		"docker_socket = $(cf_docker_socket)" "retry_for = 0" "$@" >"$T/conf"
 	chmod 0644 "$T/conf"
 }
 

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "fd.h"
+#include "proc.h"
 
 static int add(struct handoff *h, const char *name, const char *value)
 {
@@ -62,15 +62,31 @@ static int add_crash(struct handoff *h, const struct crash *c)
 	return 0;
 }
 
-/* What of the victim's own environment may come along. */
-static int add_passed(struct handoff *h, const struct victim *v)
-{
-	static const char *const names[] = { "COREFERRY_URL", "http_proxy", "https_proxy",
-					     "HTTPS_PROXY",   "all_proxy",  "ALL_PROXY",
-					     "no_proxy",      "NO_PROXY" };
+/* What of the victim's own environment may come along, and to whom. */
+static const struct passed {
+	const char *name;
+	bool agent_only; /* a delegate is a program of the container, and has its own ways */
+	bool is_where;	 /* it has a say in where the core goes */
+} passed[] = {
+	{ "COREFERRY_URL", false, true },      { "http_proxy", false, true },
+	{ "https_proxy", false, true },	       { "HTTPS_PROXY", false, true },
+	{ "all_proxy", false, true },	       { "ALL_PROXY", false, true },
+	{ "no_proxy", false, true },	       { "NO_PROXY", false, true },
+	{ "AWS_ENDPOINT_URL", true, true },    { "AWS_ENDPOINT_URL_S3", true, true },
+	{ "AWS_ACCESS_KEY_ID", true, false },  { "AWS_SECRET_ACCESS_KEY", true, false },
+	{ "AWS_SESSION_TOKEN", true, false },  { "AWS_REGION", true, false },
+	{ "AWS_DEFAULT_REGION", true, false }, { "SSL_CERT_FILE", true, false },
+	{ "COREFERRY_ENCODING", true, false },
+};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		int r = add(h, names[i], victim_environ(v, names[i]));
+static int add_passed(struct handoff *h, const struct handoff_request *q)
+{
+	for (size_t i = 0; q->environ && i < sizeof(passed) / sizeof(*passed); i++) {
+		if ((passed[i].agent_only && !q->is_agent) ||
+		    (passed[i].is_where && q->is_agent && !q->config->trust_container_url))
+			continue;
+		int r = add(h, passed[i].name,
+			    proc_environ_get(q->environ, q->environ_len, passed[i].name));
 
 		if (r < 0)
 			return r;
@@ -78,27 +94,50 @@ static int add_passed(struct handoff *h, const struct victim *v)
 	return 0;
 }
 
-/*
- * Makes the environment.  stored_form: stdin will be the stored file (zstd), else the raw core.
- * 0, or -errno and nothing to release.
- */
-int handoff_make(struct handoff *h, const struct crash *crash, const struct victim *victim,
-		 const struct config *config, bool stored_form)
+static const char *encoding_name(enum config_encoding encoding)
 {
+	return encoding == CONFIG_ENCODING_ZSTD	      ? "zstd"
+	       : encoding == CONFIG_ENCODING_IDENTITY ? "identity"
+						      : NULL;
+}
+
+/* What only our own agent understands. */
+static int add_for_agent(struct handoff *h, const struct handoff_request *q)
+{
+	if (!q->is_agent)
+		return 0;
+	int r = add(h, "CORE_DEFAULT_ENCODING", encoding_name(q->config->encoding));
+	if (r == 0 && !q->config->trust_container_url)
+		r = add(h, "CORE_TRUST_URL", "no");
+	if (r == 0)
+		r = add(h, "CORE_RESUME", q->resume);
+	if (r == 0 && q->abandon)
+		r = add(h, "CORE_ABANDON", "1");
+	return r;
+}
+
+/* Makes the environment.  0, or -errno and nothing to release. */
+int handoff_make(struct handoff *h, const struct handoff_request *q)
+{
+	const struct crash *crash = q->crash;
+	bool stored = q->stored_form;
+
 	*h = (struct handoff){ { NULL } };
 	int r = add(h, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	if (r == 0)
 		r = add_crash(h, crash);
 	if (r == 0)
-		r = add(h, "CORE_ENCODING", stored_form ? "zstd" : "identity");
+		r = add(h, "CORE_ENCODING", stored ? "zstd" : "identity");
 	if (r == 0)
-		r = add_number(h, "CORE_SIZE", stored_form ? crash->stored_size : crash->core_size);
+		r = add_number(h, "CORE_SIZE", stored ? crash->stored_size : crash->core_size);
 	if (r == 0)
-		r = add(h, "CORE_SHA256", stored_form ? crash->stored_sha256 : crash->core_sha256);
+		r = add(h, "CORE_SHA256", stored ? crash->stored_sha256 : crash->core_sha256);
 	if (r == 0)
-		r = add(h, "CORE_DEFAULT_URL", config->url);
+		r = add(h, "CORE_DEFAULT_URL", q->config->url);
 	if (r == 0)
-		r = add_passed(h, victim);
+		r = add_for_agent(h, q);
+	if (r == 0)
+		r = add_passed(h, q);
 	if (r < 0)
 		handoff_release(h);
 	return r;
