@@ -196,9 +196,7 @@ static bool wait_for_next(struct delivery *v)
  * says of the delivery stays. */
 static void abandon(struct delivery *v)
 {
-	const struct attempt attempt = {
-		.is_agent = true, .resume = v->resume, .abandon = true
-	};
+	const struct attempt attempt = { .is_agent = true, .resume = v->resume, .abandon = true };
 	struct crash *crash = crash_of(v);
 
 	if (crash->delegation == CRASH_DELEGATION_DONE || !v->resume ||

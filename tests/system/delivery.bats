@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A delivery by the helper: attempts with pauses between them, as the endpoint's own log has them; and whatever comes
+# between, the core is where it shall be, or the record says why not, and it can be had from the store.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load common
+	cf_up
+	mkdir "$T/endpoint"
+	spawn "$T/endpoint.log" python3 "$BATS_TEST_DIRNAME/endpoint.py" 127.0.0.1 28051 "$T/endpoint"
+	wait_port 127.0.0.1 28051
+}
+teardown_file() {
+	load common
+	cf_down
+}
+setup() {
+	load common
+	cf_config
+	cf_default_pattern
+	forget_crashes
+}
+
+# push_to NAME PLAN CRASHER-OPTION...: a crash on the host.
+push_to() {
+	local name=$1 plan=$2
+	shift 2
+	COREFERRY_URL=http://127.0.0.1:28051/$name/$plan crash "$T/tests/crasher" "$@"
+}
+
+# pauses NAME: the seconds between the requests of that name.
+pauses() { awk -v name="$1" '$2 == name { if (last) printf "%.3f\n", $1 - last; last = $1 }' "$T/endpoint/log"; }
+requests() { awk -v name="$1" '$2 == name' "$T/endpoint/log" | wc -l; }
+
+# pauses_within NAME FROM:TO...: each of them.
+pauses_within() {
+	local name=$1 list
+	shift
+	mapfile -t list < <(pauses "$name")
+	echo "# pauses of $name: ${list[*]}"
+	is "number of pauses" "${#list[@]}" "$#" || return 1
+	for i in "${!list[@]}"; do
+		awk -v p="${list[i]}" -v range="${*:i+1:1}" 'BEGIN { split(range, r, ":"); exit !(p >= r[1] && p <= r[2]) }' || {
+			echo "pause $i is ${list[i]} s, should be ${*:i+1:1}"
+			return 1
+		}
+	done
+}
+
+is_delivered() {
+	is delegation "$(field .delegation.status)" "done" && is "digest there" "$(sha "$T/endpoint/$1")" "$(field .core.sha256)"
+}
+
+attempts() { field '[.delegation.attempts[].exit_status | tostring] | join(" ")'; }
+
+@test "delivery: 500, cut off, 500, taken: four attempts, and the pauses between them grow" {
+	cf_config 'retry_for = 1min'
+	push_to four 500,cut,500,201 --heap 5 --random
+	wait_quiet
+	is_delivered four
+	check_core
+	is attempts "$(attempts)" "75 75 75 0"
+	is count "$(field .delegation.attempt_count)" 4
+	is "next attempt" "$(field .delegation.next_attempt)" null
+	# 0.5, 1 and 2 s, half of it to one and a half, and what an attempt takes.
+	pauses_within four 0.25:1.75 0.5:2.5 1:4
+	cf info last >"$T/info"
+	grep -q '^  attempts         4$' "$T/info"
+	grep -q '^    4   .* done (0) after' "$T/info"
+}
+
+@test "delivery: 409, 413, 401: one attempt, and the core is there to be pulled" {
+	cf_config 'retry_for = 1min'
+	for status in 409 413 401; do
+		push_to "final$status" "$status"
+		wait_quiet
+		is delegation "$(field .delegation.status)" failed
+		is requests "$(requests "final$status")" 1
+		is count "$(field .delegation.attempt_count)" 1
+		check_core
+	done
+}
+
+waiting() { [[ $(field .delegation.status "$1" 2>/dev/null) == waiting ]]; }
+
+@test "delivery: nobody listens: tried for retry_for, which delays nobody else, and then it says so" {
+	cf_config 'retry_for = 4s' 'slots = 1'
+	COREFERRY_URL=http://127.0.0.1:9/ crash "$T/tests/crasher"
+	first=$(newest)
+	wait_until 10 waiting "$first"
+	[[ $(field .delegation.next_attempt "$first") == 20* ]]
+	# One slot, and one turn to work, are all that there are.
+	SECONDS=0
+	push_to other 201
+	wait_until 3 test -e "$T/endpoint/other"
+	is "the first one" "$(field .delegation.status "$first")" waiting
+	wait_quiet 20
+	is delegation "$(field .delegation.status "$first")" failed
+	[[ $(field .delegation.reason "$first") =~ ^'retry_for is over after '[2-5]' attempts'$ ]]
+	check_core "$first"
+}
+
+@test "delivery: a hang: push_timeout ends the attempt, without progress there is no other one" {
+	cf_config 'retry_for = 1min' 'push_timeout = 2s'
+	push_to hang hang
+	wait_quiet 15
+	is delegation "$(field .delegation.status)" failed
+	is reason "$(field .delegation.reason)" "ended by coreferry: push_timeout is over"
+	is requests "$(requests hang)" 1
+	is duration "$(field '.delegation.attempts[0].duration_ms | . >= 2000 and . < 6000')" true
+	check_core
+}
+
+under_way() { [[ $(field '.delegation.attempts[0].under_way' 2>/dev/null) == true ]]; }
+
+@test "delivery: while it runs the record says so, and does not call it done" {
+	push_to running slow --heap 3 --random
+	wait_until 5 under_way
+	is status "$(field .delegation.status)" running
+	is "exit status" "$(field '.delegation.attempts[0].exit_status')" null
+	cf info last | grep -q '^    1   .* under way after'
+	wait_quiet
+	is_delivered running
+}
+
+@test "delivery: the container ends between two attempts: none is made in a container that is gone" {
+	cf_config 'retry_for = 5min'
+	# It lives for two seconds more than its crash.
+	COREFERRY_URL=http://127.0.0.1:28051/gone/500 unshare -pf --kill-child --mount-proc \
+		sh -c "$T/tests/crasher; sleep 2" || true
+	wait_quiet 20
+	is delegation "$(field .delegation.status)" failed
+	[[ $(field .delegation.reason) == "the container has ended after "* ]]
+	(($(requests gone) >= 1 && $(requests gone) <= 4))
+	check_core
+}
+
+@test "delivery: a delegate that asks for another try" {
+	cf_config 'retry_for = 1min'
+	mkdir -p "$T/opt"
+	printf '#!/bin/sh\ncat >/dev/null; echo "$CORE_RESUME$AWS_SECRET_ACCESS_KEY"\n[ -e %s/opt/once ] || { : >%s/opt/once; exit 75; }\n' \
+		"$T" "$T" >"$T/opt/again"
+	chmod 0755 "$T/opt/again"
+	cf_pattern "%P %u %g $T/opt/again"
+	AWS_SECRET_ACCESS_KEY=secret crash "$T/tests/crasher"
+	wait_quiet
+	is delegation "$(field .delegation.status)" "done"
+	is attempts "$(attempts)" "75 0"
+	is "what is for the agent only" "$(field .delegation.output)" null
+}
