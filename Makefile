@@ -83,7 +83,10 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/receive.o host-helper/server/receive-file.o \
 	host-helper/server/receive-headers.o host-helper/server/receive-route.o \
 	host-helper/server/request.o host-helper/server/routes.o \
-	host-helper/server/tokens.o
+	host-helper/server/tokens.o host-helper/server/receive-directory.o \
+	host-helper/server/receive-quota.o host-helper/server/tus-create.o host-helper/server/tus-finish.o \
+	host-helper/server/tus-headers.o host-helper/server/tus-lock.o host-helper/server/tus-route.o \
+	host-helper/server/tus-upload.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
 	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \

@@ -31,6 +31,7 @@
 #define PUSH_TIMEOUT_MS_DEFAULT	  600000
 #define RETRY_FOR_MS_DEFAULT	  600000
 #define PULL_WINDOW_MS_DEFAULT	  3000
+#define RECEIVE_EXPIRE_MS_DEFAULT (24ULL * 3600 * 1000)
 #define LOOKUP_TIMEOUT_MS_DEFAULT 500
 #define MAX_USE_PERCENT_DEFAULT	  20
 #define KEEP_FREE_PERCENT_DEFAULT 5
@@ -57,6 +58,7 @@ int config_init(struct config *config)
 		.trust_container_url = true,
 		.pull_match = { strdup("osmo-*"), strdup("open5gs-*") },
 		.pull_window_ms = PULL_WINDOW_MS_DEFAULT,
+		.receive_expire_ms = RECEIVE_EXPIRE_MS_DEFAULT,
 		.max_use = { .percent = MAX_USE_PERCENT_DEFAULT },
 		.keep_free = { .percent = KEEP_FREE_PERCENT_DEFAULT },
 		.max_records = MAX_RECORDS_DEFAULT,
@@ -80,6 +82,7 @@ void config_release(struct config *config)
 	free(config->podman_socket);
 	free(config->url);
 	free(config->listen);
+	free(config->tokens_file);
 	config_patterns_release(config->pull_match);
 	config_patterns_release(config->exclude_exe);
 	config_patterns_release(config->exclude_container);
@@ -119,6 +122,12 @@ static const struct config_key {
 	{ "listen", config_set_string, FIELD(listen), false },
 	{ "pull_match", config_set_patterns, FIELD(pull_match), false },
 	{ "pull_window", config_set_duration, FIELD(pull_window_ms), false },
+	{ "tokens_file", config_set_path, FIELD(tokens_file), false },
+	{ "receive_max_use", config_set_share, FIELD(receive_max_use), false },
+	{ "receive_max_use_each", config_set_share, FIELD(receive_max_use_each), false },
+	{ "receive_max_cores", config_set_count, FIELD(receive_max_cores), false },
+	{ "receive_max_cores_each", config_set_count, FIELD(receive_max_cores_each), false },
+	{ "receive_expire", config_set_duration, FIELD(receive_expire_ms), false },
 	{ "max_use", config_set_share, FIELD(max_use), false },
 	{ "keep_free", config_set_share, FIELD(keep_free), false },
 	{ "max_records", config_set_count, FIELD(max_records), false },

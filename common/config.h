@@ -85,6 +85,10 @@ struct config {
 	char *listen;				  /* ADDR:PORT or NULL */
 	char *pull_match[CONFIG_PATTERN_MAX + 1]; /* globs of executables' basenames, then NULL */
 	uint64_t pull_window_ms;
+	char *tokens_file;					   /* or NULL: no tokens */
+	struct config_share receive_max_use, receive_max_use_each; /* of the disk, for uploads */
+	uint32_t receive_max_cores, receive_max_cores_each;	   /* 0: no limit */
+	uint64_t receive_expire_ms; /* unfinished uploads of which nothing came for so long go */
 
 	struct config_rule *rules[CONFIG_RULES_MAX + 1]; /* in their order, then NULL */
 };

@@ -47,5 +47,8 @@
 #define LIMIT_KEEP_FREE	     (256ULL << 20)
 #define LIMIT_KEEP_FREE_PART 20
 
+/* Uploads over several requests that are not yet complete: each is a directory. */
+#define LIMIT_TUS_UPLOADS 1024
+
 /* On SIGTERM, requests that are under way have this long to end. */
 #define LIMIT_SHUTDOWN_MS 3000

@@ -27,9 +27,12 @@
 #include "options.h"
 #include "privileges.h"
 #include "pull-wait.h"
-#include "receive.h"
+#include "receive-directory.h"
+#include "receive-quota.h"
 #include "request.h"
 #include "server.h"
+#include "tokens.h"
+#include "tus-finish.h"
 
 /* --- the start, step by step; each returns EX_OK, or has said what is wrong --- */
 
@@ -198,7 +201,7 @@ static int drop_privileges(const struct privileges_user *user)
 }
 
 /* As the user that we are now: are the directories what they need to be? */
-static int check_directories(const struct options *options, const struct server *server)
+static int check_directories(const struct options *options, struct server *server)
 {
 	if (server->pull && faccessat(server->store.crashes_fd, ".", R_OK | X_OK, AT_EACCESS) < 0) {
 		log_error("store %s: user %u, group %u cannot read it: %s; give it the group of "
@@ -209,7 +212,7 @@ static int check_directories(const struct options *options, const struct server 
 			  server->store.gid);
 		return EX_NOPERM;
 	}
-	int r = server->receive ? receive_prepare(&server->received) : 0;
+	int r = server->receive ? receive_prepare(&server->received, &server->uploads_fd) : 0;
 	if (r == 0)
 		return EX_OK;
 	log_error(
@@ -217,6 +220,18 @@ static int check_directories(const struct options *options, const struct server 
 		"--user",
 		options->receive, geteuid(), getegid(), strerror(-r));
 	return EX_CANTCREAT;
+}
+
+/* As the user that we are now, so that it can be read again later. */
+static int load_tokens(const struct options *options, struct server *server)
+{
+	const char *path = options->tokens ? options->tokens : server->config.tokens_file;
+	char error[TOKENS_ERROR_SIZE];
+
+	if (!path || tokens_load(path, &server->tokens, error) == 0)
+		return EX_OK;
+	log_error("%s", error);
+	return EX_CONFIG;
 }
 
 /* Gets descriptors for all connections that we allow; returns for how many they are enough. */
@@ -309,11 +324,27 @@ static void stop_http(struct MHD_Daemon *http, struct server *server, const sigs
 	int fd = MHD_quiesce_daemon(http);
 
 	pull_wait_stop(server->pull_wait);
+	if (server->tus_finish)
+		tus_finish_stop(server->tus_finish);
 	while (atomic_load(&server->requests) > 0 && clock_monotonic_ms() < until_ms)
 		if (sigtimedwait(signals, NULL, &step) > 0)
 			break;
 	MHD_stop_daemon(http);
 	fd_close(&fd);
+}
+
+static int start_receiving(struct server *server)
+{
+	const struct config *config = &server->config;
+	const struct receive_limits limits = {
+		.use = config->receive_max_use,
+		.use_each = config->receive_max_use_each,
+		.cores = config->receive_max_cores,
+		.cores_each = config->receive_max_cores_each,
+	};
+	int r = receive_quota_new(&server->received, server->uploads_fd, &limits, &server->quota);
+
+	return r < 0 ? r : tus_finish_start(server, &server->tus_finish);
 }
 
 static int run(const struct options *options, struct server *server, int *fd)
@@ -332,6 +363,8 @@ static int run(const struct options *options, struct server *server, int *fd)
 	r = connections_start(&server->connections);
 	if (r == 0)
 		r = pull_wait_start(server, &server->pull_wait);
+	if (r == 0 && server->receive)
+		r = start_receiving(server);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return EX_OSERR;
@@ -350,6 +383,9 @@ static int run(const struct options *options, struct server *server, int *fd)
 						       : "SIGHUP");
 	stop_http(http, server, &signals);
 	pull_wait_free(&server->pull_wait);
+	if (server->tus_finish)
+		tus_finish_free(&server->tus_finish);
+	receive_quota_free(&server->quota);
 	connections_stop(&server->connections);
 	return EX_OK;
 }
@@ -367,14 +403,17 @@ static int start(const struct options *options, struct server *server)
 	    (r = open_directories(options, server)) != EX_OK ||
 	    (r = open_socket(&address, &fd)) != EX_OK ||
 	    (r = drop_privileges(change_user ? &user : NULL)) != EX_OK ||
-	    (r = check_directories(options, server)) != EX_OK)
+	    (r = check_directories(options, server)) != EX_OK ||
+	    (r = load_tokens(options, server)) != EX_OK)
 		return r;
 	return run(options, server, &fd);
 }
 
 int main(int argc, char *argv[])
 {
-	struct server server = { .store.crashes_fd = -1, .received.crashes_fd = -1 };
+	struct server server = { .store.crashes_fd = -1,
+				 .received.crashes_fd = -1,
+				 .uploads_fd = -1 };
 	struct options options = { 0 };
 
 	log_init("coreferryd", false);
@@ -390,6 +429,8 @@ int main(int argc, char *argv[])
 		r = start(&options, &server);
 	store_close(&server.store);
 	store_close(&server.received);
+	fd_close(&server.uploads_fd);
+	tokens_free(&server.tokens);
 	config_release(&server.config);
 	return r;
 }

@@ -18,13 +18,15 @@
 static const char usage[] =
 	"Usage: coreferryd [OPTION]...\n"
 	"Serves the newest core over HTTP (GET /core), or receives cores (PUT "
-	"/ANYTHING/ID.core.zst).\n"
+	"/ANYTHING/ID.core.zst, or tus).\n"
 	"\n"
 	"  --config FILE       instead of " PATH_CONFIG "\n"
 	"  --store DIR         serve from this store, instead of " PATH_STORE "\n"
 	"  --listen ADDR:PORT  instead of port 8042 of lxcbr0 or of $LXC_HOST_IP;\n"
 	"                      [ADDR]:PORT for IPv6, 0.0.0.0:8042 for all\n"
 	"  --receive DIR       take uploads into DIR; then serves nothing unless --store is given\n"
+	"  --tokens FILE       take uploads with a token of this file only (NAME RIGHTS SHA256 "
+	"[DIR])\n"
 	"  --user NAME|UID[:GID]\n"
 	"                      whom to run as when started as root, instead of coreferry\n"
 	"  --help, --version\n"
@@ -36,6 +38,7 @@ enum {
 	OPTION_STORE,
 	OPTION_LISTEN,
 	OPTION_RECEIVE,
+	OPTION_TOKENS,
 	OPTION_USER,
 	OPTION_HELP,
 	OPTION_VERSION
@@ -46,6 +49,7 @@ static const struct option long_options[] = {
 	{ "store", required_argument, NULL, OPTION_STORE },
 	{ "listen", required_argument, NULL, OPTION_LISTEN },
 	{ "receive", required_argument, NULL, OPTION_RECEIVE },
+	{ "tokens", required_argument, NULL, OPTION_TOKENS },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -86,6 +90,9 @@ int options_read(int argc, char *argv[], struct options *ret_options, struct con
 			break;
 		case OPTION_RECEIVE:
 			ret_options->receive = optarg;
+			break;
+		case OPTION_TOKENS:
+			ret_options->tokens = optarg;
 			break;
 		case OPTION_USER:
 			ret_options->user = optarg;

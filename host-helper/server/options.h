@@ -9,7 +9,7 @@
 #include "config.h"
 
 struct options {
-	const char *store, *listen, *receive, *user; /* as given, or NULL */
+	const char *store, *listen, *receive, *tokens, *user; /* as given, or NULL */
 };
 
 int options_read(int argc, char *argv[], struct options *ret_options, struct config *config);

@@ -35,18 +35,18 @@ struct receive_file {
 	char buffer[BUFFER_BYTES]; /* the next raw bytes; begins at a multiple of HOLE_BYTES */
 };
 
-/* -ENOSPC where less is free than we leave to others. */
-static int check_space(const struct receive_file *f)
+/* -ENOSPC where less is free, on the file system of fd, than we leave to others and `more`. */
+int receive_check_space(int fd, uint64_t more)
 {
 	struct statvfs fs;
 
-	if (fstatvfs(f->fd, &fs) < 0)
+	if (fstatvfs(fd, &fs) < 0)
 		return -errno;
 	uint64_t keep = (uint64_t)fs.f_blocks * fs.f_frsize / LIMIT_KEEP_FREE_PART;
 
 	if (keep > LIMIT_KEEP_FREE)
 		keep = LIMIT_KEEP_FREE;
-	return (uint64_t)fs.f_bavail * fs.f_frsize < keep ? -ENOSPC : 0;
+	return (uint64_t)fs.f_bavail * fs.f_frsize < keep + more ? -ENOSPC : 0;
 }
 
 /*
@@ -71,7 +71,7 @@ int receive_file_new(int fd, bool zst, uint64_t raw_max, struct receive_file **r
 			r = -ENOMEM;
 	}
 	if (r == 0 && fd >= 0)
-		r = check_space(f);
+		r = receive_check_space(fd, 0);
 	if (r < 0) {
 		receive_file_free(&f);
 		return r;
@@ -116,7 +116,7 @@ static int write_at(struct receive_file *f, const char *data, size_t len, uint64
 	f->checked = f->written;
 	/* So that the fsync at the end, in which the peer waits for us, has little left to do. */
 	(void)sync_file_range(f->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	return check_space(f);
+	return receive_check_space(f->fd, 0);
 }
 
 /* Writes the runs of the buffer that are no holes. */
@@ -213,6 +213,12 @@ int receive_file_take(struct receive_file *f, const char *data, size_t *len)
 	f->body_size += position;
 	*len -= position;
 	return 0;
+}
+
+/* Bytes that it wrote: holes are none. */
+uint64_t receive_file_written(const struct receive_file *f)
+{
+	return f->written;
 }
 
 /*

@@ -20,4 +20,6 @@ struct receive_result {
 int receive_file_new(int fd, bool zst, uint64_t raw_max, struct receive_file **ret_file);
 void receive_file_free(struct receive_file **file);
 int receive_file_take(struct receive_file *file, const char *data, size_t *len);
+int receive_check_space(int fd, uint64_t more);
+uint64_t receive_file_written(const struct receive_file *file);
 int receive_file_finish(struct receive_file *file, struct receive_result *ret_result);

@@ -18,6 +18,7 @@ struct receive_headers {
 	uint64_t size;	    /* of the raw core, if CORE_HEADER_SIZE was seen */
 	char raw_sha256[DIGEST_HEX_SIZE];  /* "" or the raw core's */
 	char body_sha256[DIGEST_HEX_SIZE]; /* "" or the body's */
+	char any_sha256[DIGEST_HEX_SIZE];  /* "" or that of one of the two (tus) */
 };
 
 int receive_path_to_id(const char *path, char ret_id[CRASH_ID_SIZE], bool *ret_zst);

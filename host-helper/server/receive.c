@@ -14,86 +14,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
 #include "limits.h"
 #include "log.h"
+#include "parse.h"
+#include "receive-directory.h"
 #include "receive-file.h"
-#include "receive-headers.h"
+#include "receive-quota.h"
+#include "tokens.h"
+
+/* So much is written before the quota is asked again. */
+#define QUOTA_STEP (1U << 20)
 
 struct receive {
 	struct server *server;
+	char directory[TOKEN_DIRECTORY_SIZE];
+	struct store target;  /* the same, opened */
+	uint64_t accounted;   /* bytes that the quota knows of */
+	bool counted;	      /* and the core itself */
+	uint64_t least_bytes; /* that the core is sure to take */
 	struct receive_headers headers;
 	int dirfd;		     /* .ID.partial, or -1 */
 	int core_fd;		     /* the core in it, or -1 */
 	bool compare;		     /* the crash is there already: see whether it is the same */
 	char there[DIGEST_HEX_SIZE]; /* its raw digest then */
 	struct receive_file *file;
+	char body_sha256[DIGEST_HEX_SIZE];
 };
-
-/* --- the directory --- */
-
-/*
- * Opens the directory to receive into, and takes it for this process.  -EWOULDBLOCK: another server
- * receives into it; -EPERM: anybody could put things into it; -errno.
- */
-int receive_open(const char *path, struct store *ret_received)
-{
-	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
-		return -EPERM;
-	/* Held as long as we live: what another server receives now must not look like left over.
-	 */
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return -errno;
-	ret_received->dir_fd = -1;
-	ret_received->gid = st.st_gid;
-	ret_received->crashes_fd = fd_steal(&fd);
-	return 0;
-}
-
-/* Removes .ID.partial and what we may have put into it. */
-static void discard(const struct store *received, const char *id)
-{
-	static const char *const files[] = { CRASH_CORE_RAW_NAME, CRASH_JSON_NAME,
-					     "." CRASH_JSON_NAME ".new" };
-	cleanup_fd int dirfd = -1;
-	char name[CRASH_ID_SIZE + sizeof("..partial")];
-
-	if (store_open_partial(received, id, &dirfd) < 0)
-		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		(void)unlinkat(dirfd, files[i], 0);
-	snprintf(name, sizeof(name), ".%s.partial", id);
-	if (unlinkat(received->crashes_fd, name, AT_REMOVEDIR) < 0)
-		log_warning("%s of the received cores cannot be removed: %s", name,
-			    strerror(errno));
-}
-
-/*
- * Checks that we, as we are now, can write there, and removes what a server that was killed left
- * over.  0 or -errno.
- */
-int receive_prepare(const struct store *received)
-{
-	cleanup_free char(*ids)[CRASH_ID_SIZE] = NULL;
-	size_t count = 0;
-
-	if (faccessat(received->crashes_fd, ".", R_OK | W_OK | X_OK, AT_EACCESS) < 0)
-		return -errno;
-	int r = store_list_partial(received, &ids, &count);
-	for (size_t i = 0; i < count; i++)
-		discard(received, ids[i]);
-	return r;
-}
 
 /* --- errors, as the peer is told --- */
 
@@ -120,8 +70,15 @@ static void answer_error(const struct receive *receive, int error, struct answer
 			answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
 				   "the core is larger than %llu bytes", LIMIT_RAW_BYTES);
 		return;
-	case -ENOSPC:
+	case -EFBIG:
+		answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
+			   "the core is larger than all that may be kept here");
+		return;
 	case -EDQUOT:
+		answer_set(answer, MHD_HTTP_INSUFFICIENT_STORAGE,
+			   "as much as may be kept here is here");
+		return;
+	case -ENOSPC:
 		answer_set(answer, MHD_HTTP_INSUFFICIENT_STORAGE, "the disk is full");
 		log_error("crash %s: not received: the disk is full", receive->headers.crash.id);
 		return;
@@ -222,7 +179,7 @@ static int begin_storing(struct receive *receive)
 				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (receive->core_fd < 0)
 		return -errno;
-	return store_own_file(&receive->server->received, receive->core_fd, false);
+	return store_own_file(&receive->target, receive->core_fd, false);
 }
 
 static void abandon(struct receive *receive)
@@ -232,20 +189,65 @@ static void abandon(struct receive *receive)
 	if (receive->dirfd < 0)
 		return;
 	fd_close(&receive->dirfd);
-	discard(&receive->server->received, receive->headers.crash.id);
+	receive_discard(&receive->target, receive->headers.crash.id);
+	receive_quota_add(receive->server->quota, receive->directory, -(int64_t)receive->accounted,
+			  receive->counted ? -1 : 0);
+}
+
+/* What is sure to come has room? */
+static int admit(struct receive *receive)
+{
+	struct receive_quota *quota = receive->server->quota;
+	int r = receive_quota_admit(quota, receive->directory, receive->least_bytes, 1);
+
+	if (r < 0)
+		return r;
+	receive_quota_add(quota, receive->directory, 0, 1);
+	receive->counted = true;
+	return 0;
+}
+
+/* What came since the quota was asked last has room? */
+static int account(struct receive *receive)
+{
+	struct receive_quota *quota = receive->server->quota;
+	uint64_t written = receive_file_written(receive->file);
+	uint64_t more = written - receive->accounted;
+
+	if (more < QUOTA_STEP)
+		return 0;
+	int r = receive_quota_admit(quota, receive->directory, more, 0);
+	if (r < 0) /* is it too much, or only now? */
+		return receive_quota_admit(quota, receive->directory, written, 0);
+	receive_quota_add(quota, receive->directory, (int64_t)more, 0);
+	receive->accounted = written;
+	return 0;
+}
+
+static bool is_there(const struct receive *receive)
+{
+	cleanup_fd int fd = -1;
+
+	return store_open_crash(&receive->target, receive->headers.crash.id, &fd) == 0;
 }
 
 static void begin(struct receive *receive, bool zst, struct answer *refusal)
 {
-	const struct store *received = &receive->server->received;
+	const struct store *received = &receive->target;
 	const char *id = receive->headers.crash.id;
 	cleanup_fd int there_fd = -1;
 	uint64_t raw_max = receive->headers.seen & 1U << CORE_HEADER_SIZE ? receive->headers.size
 									  : LIMIT_RAW_BYTES;
 
+	/* Before there is anything of it that could be counted. */
+	int r = is_there(receive) ? 0 : admit(receive);
+	if (r < 0) {
+		answer_error(receive, r, refusal);
+		return;
+	}
 	/* The directory is also the lock: whoever has made it is the only one to publish this id.
 	 */
-	int r = store_begin(received, id, &receive->dirfd);
+	r = store_begin(received, id, &receive->dirfd);
 	if (r == -EEXIST) {
 		answer_retry(refusal, MHD_HTTP_CONFLICT, "this core is being received already");
 		return;
@@ -265,12 +267,8 @@ static void begin(struct receive *receive, bool zst, struct answer *refusal)
 		answer_error(receive, r, refusal);
 }
 
-/*
- * Begins to receive the core of the crash `id` (checked), whose headers the connection has.
- * NULL: refused, or nothing is left to do; refusal then tells the peer.
- */
-struct receive *receive_begin(struct server *server, struct MHD_Connection *mhd, const char *id,
-			      bool zst, struct answer *refusal)
+static struct receive *receive_new(struct server *server, const char *directory,
+				   struct answer *refusal)
 {
 	struct receive *receive = calloc(1, sizeof(*receive));
 
@@ -279,13 +277,57 @@ struct receive *receive_begin(struct server *server, struct MHD_Connection *mhd,
 		return NULL;
 	}
 	receive->server = server;
-	receive->dirfd = receive->core_fd = -1;
+	receive->dirfd = receive->core_fd = receive->target.crashes_fd = -1;
+	snprintf(receive->directory, sizeof(receive->directory), "%s", directory);
+	crash_init(&receive->headers.crash);
+	int r = receive_directory_open(&server->received, directory, &receive->target);
 	if (atomic_fetch_add(&server->uploads, 1) >= LIMIT_UPLOADS)
 		answer_retry(refusal, MHD_HTTP_SERVICE_UNAVAILABLE, "too many uploads at once");
-	else if (read_headers(receive, mhd, id, refusal) == 0)
+	else if (r < 0)
+		answer_error(receive, r, refusal);
+	return receive;
+}
+
+/*
+ * Begins to receive the core of the crash `id` (checked), whose headers the connection has, into a
+ * directory below that of --receive ("": that itself). NULL: refused, or nothing is left to do;
+ * refusal then tells the peer.
+ */
+struct receive *receive_begin(struct server *server, struct MHD_Connection *mhd,
+			      const char *directory, const char *id, bool zst,
+			      struct answer *refusal)
+{
+	struct receive *receive = receive_new(server, directory, refusal);
+
+	const char *length =
+		MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	/* A raw core may be mostly holes. */
+	if (receive && zst && length)
+		(void)parse_u64(length, INT64_MAX, &receive->least_bytes);
+	if (receive && refusal->status == 0 && read_headers(receive, mhd, id, refusal) == 0)
 		begin(receive, zst, refusal);
 	if (refusal->status != 0)
 		receive_free(&receive);
+	return receive;
+}
+
+/* The same with headers (taken over, whatever happens) that came before. */
+struct receive *receive_begin_with(struct server *server, const char *directory,
+				   struct receive_headers *headers, bool zst,
+				   struct answer *refusal)
+{
+	struct receive *receive = receive_new(server, directory, refusal);
+
+	if (receive) {
+		receive->headers = *headers;
+		crash_init(&headers->crash);
+	}
+	if (receive && refusal->status == 0)
+		begin(receive, zst, refusal);
+	if (refusal->status != 0)
+		receive_free(&receive);
+	receive_headers_release(headers);
 	return receive;
 }
 
@@ -297,6 +339,8 @@ void receive_take(struct receive *receive, const char *data, size_t *len, struct
 {
 	int r = receive_file_take(receive->file, data, len);
 
+	if (r == 0)
+		r = account(receive);
 	if (r == 0)
 		return;
 	answer_error(receive, r, refusal);
@@ -312,7 +356,11 @@ static bool check(const struct receive *receive, const struct receive_result *re
 {
 	const struct receive_headers *headers = &receive->headers;
 
-	if (headers->body_sha256[0] && strcmp(headers->body_sha256, result->body_sha256) != 0)
+	if (headers->any_sha256[0] && strcmp(headers->any_sha256, result->body_sha256) != 0 &&
+	    strcmp(headers->any_sha256, result->raw_sha256) != 0)
+		answer_set(refusal, MHD_HTTP_BAD_REQUEST,
+			   "sha256: what came has another digest, unpacked too");
+	else if (headers->body_sha256[0] && strcmp(headers->body_sha256, result->body_sha256) != 0)
 		answer_set(refusal, MHD_HTTP_BAD_REQUEST,
 			   "Repr-Digest: the body that came has another digest");
 	else if (headers->seen & 1U << CORE_HEADER_SIZE && headers->size != result->raw_size)
@@ -335,7 +383,7 @@ static int sync_record(int dirfd)
 /* Whoever hears 201 may forget its copy, so all is on the disk before. */
 static int publish(struct receive *receive, const struct receive_result *result)
 {
-	const struct store *received = &receive->server->received;
+	const struct store *received = &receive->target;
 	struct crash *crash = &receive->headers.crash;
 
 	crash->core_size = crash->stored_size = result->raw_size;
@@ -352,6 +400,7 @@ static int publish(struct receive *receive, const struct receive_result *result)
 	if (r < 0)
 		return r;
 	fd_close(&receive->dirfd);
+	receive->counted = false; /* it is no more ours */
 	return fsync(received->crashes_fd) < 0 ? -errno : 0;
 }
 
@@ -361,6 +410,8 @@ void receive_end(struct receive *receive, struct answer *answer)
 	struct receive_result result;
 	int r = receive_file_finish(receive->file, &result);
 
+	if (r == 0)
+		memcpy(receive->body_sha256, result.body_sha256, sizeof(receive->body_sha256));
 	if (r == 0 && check(receive, &result, answer)) {
 		if (receive->compare && strcmp(receive->there, result.raw_sha256) == 0) {
 			answer_stored(receive, MHD_HTTP_OK, result.raw_size, result.raw_sha256,
@@ -381,6 +432,12 @@ void receive_end(struct receive *receive, struct answer *answer)
 	abandon(receive);
 }
 
+/* The digest of the body, once it has ended; else "". */
+const char *receive_body_sha256(const struct receive *receive)
+{
+	return receive->body_sha256;
+}
+
 /* Frees it; what was not published is removed. */
 void receive_free(struct receive **receive)
 {
@@ -389,6 +446,7 @@ void receive_free(struct receive **receive)
 	abandon(*receive);
 	atomic_fetch_sub(&(*receive)->server->uploads, 1);
 	receive_headers_release(&(*receive)->headers);
+	store_close(&(*receive)->target);
 	free(*receive);
 	*receive = NULL;
 }

@@ -6,6 +6,11 @@
 
 const struct route routes[] = {
 	{ pull_route_matches, "GET, HEAD", false, pull_route_begin },
-	{ receive_route_matches, "PUT", true, receive_route_begin },
+	{ tus_upload_route_matches, "HEAD, PATCH, DELETE, OPTIONS, POST", true,
+	  tus_upload_route_begin },
+	{ receive_route_matches, "PUT, OPTIONS", true, receive_route_begin },
+	/* Takes what is left where the server receives. */
+	{ tus_create_route_matches, "OPTIONS, POST, GET, HEAD, PUT, PATCH, DELETE", true,
+	  tus_create_route_begin },
 	{ .matches = NULL },
 };

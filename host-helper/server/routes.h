@@ -15,3 +15,9 @@ void pull_route_begin(struct request *request, const struct request_head *head,
 bool receive_route_matches(const struct server *server, const char *path);
 void receive_route_begin(struct request *request, const struct request_head *head,
 			 struct answer *answer);
+bool tus_upload_route_matches(const struct server *server, const char *path);
+void tus_upload_route_begin(struct request *request, const struct request_head *head,
+			    struct answer *answer);
+bool tus_create_route_matches(const struct server *server, const char *path);
+void tus_create_route_begin(struct request *request, const struct request_head *head,
+			    struct answer *answer);

@@ -12,6 +12,9 @@
 #include "store.h"
 
 struct pull_wait;
+struct receive_quota;
+struct tokens;
+struct tus_finish;
 
 struct server {
 	struct config config;
@@ -19,6 +22,10 @@ struct server {
 	struct store store;
 	bool receive;	       /* PUT, into received */
 	struct store received; /* crashes_fd is the directory of --receive: the same layout */
+	int uploads_fd;	       /* .uploads in it, for tus */
+	struct receive_quota *quota;
+	struct tus_finish *tus_finish;
+	struct tokens *tokens; /* NULL: none are asked for */
 
 	struct connections connections;
 	struct pull_wait *pull_wait;

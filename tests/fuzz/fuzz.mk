@@ -34,10 +34,11 @@ fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c commo
 	common/json-fields.c common/parse.c common/text.c host-helper/server/receive-headers.c
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c
+fuzz_server-tus_SRCS     := common/fd.c host-helper/server/tus-headers.c
 fuzz_text_SRCS           := common/text.c
 
 FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
-	memory-map parse proc push-report seekable server-headers server-listen server-tokens text
+	memory-map parse proc push-report seekable server-headers server-listen server-tokens server-tus text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.
