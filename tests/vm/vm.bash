@@ -36,7 +36,7 @@ vm_root() {
 	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$root"
 	install -m 0755 "$(type -P busybox)" "$root/usr/bin/busybox"
 	for name in $(busybox --list); do
-		ln -s busybox "$root/usr/bin/$name"
+		[[ $name == busybox ]] || ln -s busybox "$root/usr/bin/$name"
 	done
 	rm -f "$root"/usr/bin/{unshare,setpriv,pgrep}
 	vm_copy "$root" bash pgrep unshare setpriv zstd jq apparmor_parser || return 1
@@ -44,22 +44,22 @@ vm_root() {
 	touch "$root/etc/apparmor/parser.conf"
 	cp -r /etc/apparmor.d "$root/etc/apparmor.d"
 	make -s -C "$top" BUILD="$build" DESTDIR="$root" install || return 1
-	(PATH=$root/usr/local/bin:$root/usr/local/sbin:$root/usr/local/lib/coreferry && cd "$root" &&
-		for name in usr/local/{bin,sbin,lib/coreferry}/coreferry*; do
-			[[ ! -f $name ]] || /usr/bin/ldd "$name" 2>/dev/null | /usr/bin/grep -o '/[^ ]*' || true
-		done) | sort -u | while read -r name; do
+	for name in "$root"/usr/local/{bin,sbin,lib/coreferry}/coreferry*; do
+		{ ldd "$name" 2>/dev/null || true; } | grep -o '/[^ ]*'
+	done | sort -u | while read -r name; do
 		[[ -e $root$name ]] || install -D -m 0755 "$name" "$root$name"
 	done
 	install -m 0755 "$build/tests/crasher-static" "$root/usr/local/bin/crasher-static"
 	install -m 0755 "$build/tests/rights-static" "$root/usr/local/bin/rights"
 	install -m 0755 "$top/tests/vm/init" "$root/init"
 	cp "$top/tests/vm/profiles" "$root/profiles"
+	secilc -c 33 -o "$root/policy" -f /dev/null "$top/tests/vm/policy.cil"
 }
 
-# vm_run KERNEL ROOT SECONDS: boots it; what it says on its console.
+# vm_run KERNEL ROOT LSM SECONDS: boots it; what it says on its console.
 vm_run() {
 	(cd "$2" && find . | LC_ALL=C cpio -o -H newc --quiet) >"$2.cpio"
-	timeout "$3" qemu-system-x86_64 -machine q35 -cpu max -accel tcg,thread=multi -smp 2 -m 1024 -nographic -no-reboot \
-		-nic none -kernel "$1" -initrd "$2.cpio" -append 'console=ttyS0 quiet panic=-1 apparmor=1 security=apparmor rdinit=/init' \
+	timeout "$4" qemu-system-x86_64 -machine q35 -cpu max -accel tcg,thread=multi -smp 2 -m 1024 -nographic -no-reboot \
+		-nic none -kernel "$1" -initrd "$2.cpio" -append 'console=ttyS0 quiet panic=-1 rdinit=/init'" security=$3" \
 		</dev/null | tr -d '\r'
 }
