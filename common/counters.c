@@ -25,7 +25,7 @@
 
 /* Making a new file takes microseconds; one who stops in the middle is not waited for. */
 #define CREATE_RETRY_MS 1
-#define CREATE_WAIT_MS	200
+#define CREATE_WAIT_MS	10000 /* a thousand helpers may have begun at once */
 #define CREATE_TRIES	10
 
 struct counters_file {

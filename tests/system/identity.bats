@@ -87,6 +87,46 @@ a_core() {
 	done
 }
 
+# replaced_midway UID ARGS...: at each step of the helper up to the release, and some after it; eight at a time
+# (replaced-midway.py).
+replaced_midway() {
+	local user=$1 first started=()
+	shift
+	kernel_settings_set core_pattern '|/bin/sleep 5'
+	for first in 1 2 3 4 5 6 7 8; do
+		unshare -pf --mount-proc --kill-child python3 "$BATS_TEST_DIRNAME/replaced-midway.py" "$first" 8 68 "$T/bin/coreferry-helper" \
+			"$T/tests/witness" "$T/tests/newcomer" "$T/someone" "$user" -C "$T/conf" "$@" >"$T/midway.$first" 2>&1 3>&- &
+		started+=("$!")
+	done
+	for first in "${started[@]}"; do
+		wait "$first" || { cat "$T"/midway.* && return 1; }
+	done
+	wait_quiet
+	sort -n "$T"/midway.* >"$T/midway"
+}
+
+@test "identity: the victim is replaced between two steps of the helper, at each of them: the newcomer gets nothing" {
+	a_core
+	install -m 0755 "$BUILD/tests/witness-static" "$T/tests/newcomer"
+	# With the kernel's pidfd the newcomer may have the same user; where the kernel has none, that one is not told apart.
+	for arguments in '1000 -d1 -FFD PID 1000 1000' '2000 -d1 PID 1000 1000'; do
+		forget_crashes
+		: >"$T/receiver.log"
+		# shellcheck disable=SC2086
+		replaced_midway $arguments
+		steps=$(grep -c 'replaced.*DELAYED' "$T/midway")
+		echo "# $arguments: replaced at $steps steps; crashes: $(crash_count), delivered: $(received)"
+		((steps > 50))
+		grep -q 'replaced openat([0-9]*, "status"' "$T/midway"
+		is "requests of the newcomer" "$(grep -c /stolen/ "$T/receiver.log")" 0
+		# What the record says is the victim's, or nothing.
+		for id in $(crash_ids); do
+			exe=$(field '.exe // ""' "$T/store/crashes/$id")
+			[[ $exe == "" || $exe == "$T/tests/witness" || $(field .root_only "$T/store/crashes/$id") == true ]]
+		done
+	done
+}
+
 # server_up: answers a pull from anybody on 127.0.0.1:28042.
 server_up() {
 	cf_config 'pull_match = osmo-*' 'pull_window = 60s' 'listen = 127.0.0.1:28042' "$@"
