@@ -187,7 +187,7 @@ Seccomp: 2"
 	local OPTIONS=(--early --signal STOP) MODE dir dirs
 	for MODE in spool frames pipe; do
 		mode "$MODE"
-		echo 'max_block = 3s' >>"$T/conf"
+		echo 'max_block = 1s' >>"$T/conf"
 		strike child 1 "$T/tests/crasher" --heap 200
 		wait_quiet
 		mapfile -t dirs < <(struck)
@@ -196,7 +196,7 @@ Seccomp: 2"
 		is outcome "$(field .outcome "$dir")" truncated
 		[[ $(field .reason "$dir") == "max_block is over"* ]]
 		# It is given two seconds more to end by itself.
-		is "held for 3 to 6 s" "$(field '.capture.held_ms | . >= 3000 and . < 6000' "$dir")" true
+		is "held for 1 to 4 s" "$(field '.capture.held_ms | . >= 1000 and . < 4000' "$dir")" true
 	done
 	next_crash
 	check_store

@@ -52,9 +52,9 @@ check_counters() {
 	is "held" "$(jq .held.count <<<"$counters")" "$(crash_count)"
 }
 
-@test "storm: 200 of 16 MiB at once: all stored, whole, each its own" {
-	storm 200 --heap 16 --random
-	check_store --random 16
+@test "storm: 200 of 8 MiB at once: all stored, whole, each its own" {
+	storm 200 --heap 8 --random
+	check_store --random 8
 	is killed "$killed" 0
 	is outcomes "$(tail -n 1 "$T/checked")" "stored 200, truncated 0, refused 0, failed 0, undigested 0"
 	check_counters
