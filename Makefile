@@ -39,20 +39,20 @@ Q := $(if $(V),,@)
 
 # --- the programs ------------------------------------------------------------------------------
 
-COMMON_PURE := common/container-facts.o common/crash.o common/crash-attempts.o common/crash-id.o common/crash-json.o \
+COMMON_PURE := common/addresses.o common/addresses-json.o common/container-facts.o common/crash.o common/crash-attempts.o common/crash-id.o common/crash-json.o \
 	common/digest.o common/json-fields.o common/parse.o common/push-report.o common/text.o
 COMMON_BASE := $(COMMON_PURE) common/config.o common/config-rule.o common/config-values.o common/fd.o common/log.o
 COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
 
 # What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
 helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/counters.o common/seekable-writer.o \
-	common/enter.o common/cgroup.o common/container.o common/drop.o common/elf-core.o common/lsm.o common/proc.o \
+	common/enter.o common/cgroup.o common/container.o common/drop.o common/elf-core.o common/lsm.o common/netlink.o common/proc.o \
 	common/restrain.o common/backoff.o common/handoff.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
 	host-helper/helper/victim-cgroup.o host-helper/helper/victim-plan.o \
 	host-helper/helper/handle.o host-helper/helper/record.o host-helper/helper/slots.o \
 	host-helper/helper/turns.o host-helper/helper/finish.o host-helper/helper/house.o host-helper/helper/reserve.o \
-	host-helper/helper/container-owner.o host-helper/helper/lookup.o host-helper/helper/engine-socket.o \
+	host-helper/helper/container-links.o host-helper/helper/container-owner.o host-helper/helper/lookup.o host-helper/helper/engine-socket.o \
 	host-helper/helper/names-process.o host-helper/helper/pod-files.o host-helper/helper/rules.o \
 	host-helper/helper/file-lock.o host-helper/helper/admission.o host-helper/helper/rate.o \
 	host-helper/helper/capture.o \

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addresses-json.h"
 #include "crash.h"
 #include "fd.h"
 #include "json-fields.h"
@@ -81,7 +82,8 @@ static json_t *container_to_json(const struct crash *c)
 	     json_put_text(o, "pod_namespace", c->pod_namespace) < 0 ||
 	     json_put_text(o, "pod_uid", c->pod_uid) < 0 ||
 	     json_put_text(o, "lookup", c->container_lookup) < 0 ||
-	     (c->container_owner > 0 && json_put_u64(o, "owner", c->container_owner) < 0))) {
+	     (c->container_owner > 0 && json_put_u64(o, "owner", c->container_owner) < 0) ||
+	     addresses_to_json(&c->addresses, o) < 0)) {
 		json_decref(o);
 		return NULL;
 	}
@@ -292,6 +294,7 @@ static int read_container(const json_t *o, struct crash *c)
 		c->container_labels.left_out + (uint64_t)json_get_u32(o, "labels_left_out");
 	c->container_labels.left_out = left_out < UINT32_MAX ? (uint32_t)left_out : UINT32_MAX;
 	c->container_owner = json_get_u32(o, "owner");
+	addresses_from_json(o, &c->addresses);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "addresses.h"
 #include "container-facts.h"
 #include "crash-attempts.h"
 #include "crash-id.h"
@@ -74,6 +75,9 @@ struct crash {
 	char *container_lookup; /* why the engine did not tell of it, or NULL */
 	/* The host's user who could have made up such a container: 0 is root, so it is true. */
 	uint32_t container_owner;
+
+	/* Of its network namespace, if that is not the host's; who asks from there may have it. */
+	struct addresses addresses;
 
 	/* the core */
 	enum crash_outcome outcome;

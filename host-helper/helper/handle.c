@@ -22,6 +22,7 @@
 #include "admission.h"
 #include "capture.h"
 #include "clock.h"
+#include "container-links.h"
 #include "crash.h"
 #include "delegate.h"
 #include "fd.h"
@@ -52,6 +53,7 @@ struct run {
 	struct store store;
 	int dirfd;	      /* the crash's directory, or -1: there is none */
 	struct lookup lookup; /* of the container's name */
+	struct container_links links;
 	struct admission admission;
 	struct capture_request request;
 	struct capture *capture;
@@ -85,8 +87,22 @@ static void snapshot(struct run *run)
 {
 	victim_snapshot(run->victim, run->arguments,
 			run->config->rules[0] || delegate_is_wanted(run->arguments, run->config));
+	container_links_close(&run->links);
+	if (victim_check_alive(run->victim) == 0)
+		container_links_open(run->victim->procfd, &run->links);
 	if (record_fill(&run->crash, run->arguments, run->victim) < 0)
 		log_error("pid %u crashed: out of memory for its record", run->arguments->pid);
+}
+
+/* Needs no victim, only what snapshot() has opened: so a small crash need not wait for it. */
+static void fill_addresses(struct run *run)
+{
+	if (run->links.netns_fd < 0)
+		return;
+	int r = container_links_read(&run->links, &run->crash.addresses);
+	if (r < 0)
+		log_warning("crash %s: the interfaces that lead to its container: %s",
+			    run->crash.id, strerror(-r));
 }
 
 static bool is_no_room(int error)
@@ -233,6 +249,7 @@ static void write_early_record(struct run *run)
 {
 	if (run->request.resident_bytes < EARLY_RECORD_BYTES)
 		return;
+	fill_addresses(run);
 	run->crash.outcome = CRASH_TRUNCATED;
 	(void)crash_set_string(&run->crash.reason,
 			       "coreferry-helper was stopped before the capture was complete");
@@ -425,6 +442,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 			   .capture = early,
 			   .dirfd = -1,
 			   .lookup = { .engine_fd = -1, .bundle_fd = -1 },
+			   .links = { -1, -1, -1 },
 			   .store = { .dir_fd = -1, .crashes_fd = -1 } };
 	struct delegation delegation = { .arguments = arguments,
 					 .config = config,
@@ -450,6 +468,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		delegation.dirfd = run.dirfd;
 		if (!delegate_wants_hold(&delegation))
 			victim_release(victim);
+		fill_addresses(&run);
 		(void)publish(&run);
 		end_victim(&run);
 		if (run.is_published)
@@ -471,6 +490,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 	capture_end(early);
 	house_close(&run.house);
 	lookup_close(&run.lookup);
+	container_links_close(&run.links);
 	crash_release(&run.crash);
 	store_close(&run.store);
 	fd_close(&run.dirfd);

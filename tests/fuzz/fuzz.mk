@@ -13,12 +13,13 @@ FUZZ_SANITIZE := address,undefined
 FUZZ_LIBS     := -Wl,--as-needed -lmicrohttpd -lzstd -ljansson -lnettle
 
 # What each target links.
+fuzz_addresses_SRCS      := common/addresses.c
 fuzz_arguments_SRCS      := common/parse.c host-helper/helper/arguments.c
 fuzz_cgroup_SRCS         := common/cgroup.c
 fuzz_config_SRCS         := common/config.c common/config-rule.c common/config-values.c common/fd.c common/parse.c common/text.c
 fuzz_container_SRCS      := common/container.c
 fuzz_container-facts_SRCS := common/container-facts.c common/parse.c
-fuzz_crash_SRCS          := common/container-facts.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c \
+fuzz_crash_SRCS          := common/addresses.c common/addresses-json.c common/container-facts.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c \
 	common/digest.c common/json-fields.c common/parse.c common/text.c
 fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
@@ -37,7 +38,7 @@ fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c
 fuzz_server-tus_SRCS     := common/fd.c host-helper/server/tus-headers.c
 fuzz_text_SRCS           := common/text.c
 
-FUZZ_NAMES := arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
+FUZZ_NAMES := addresses arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
 	memory-map parse proc push-report seekable server-headers server-listen server-tokens server-tus text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 

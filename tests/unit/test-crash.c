@@ -183,6 +183,10 @@ static void test_round_trip(void **state)
 	crash_set_string(&a.container_lookup, "no answer");
 	crash_set_string(&a.pod, "web-0");
 	a.container_owner = 1000;
+	addresses_read_fib_trie("|-- 10.0.3.5\n/32 host LOCAL\n", &a.addresses);
+	addresses_read_if_inet6("fd000000000000000000000000000002 04 40 00 82 eth0\n",
+				&a.addresses);
+	addresses_add_link(&a.addresses, 17);
 	a.container_labels.left_out = 3;
 	container_labels_add(&a.container_labels, "a\"\n\x1b", "\xff\\x41");
 	container_labels_add(&a.container_labels, "runtime", "");
@@ -210,6 +214,7 @@ static void test_round_trip(void **state)
 	assert_string_equal(b.container_lookup, "no answer");
 	assert_string_equal(b.pod, "web-0");
 	assert_int_equal(b.container_owner, 1000);
+	assert_memory_equal(&a.addresses, &b.addresses, sizeof(a.addresses));
 	assert_int_equal(b.container_labels.left_out, 3);
 	assert_int_equal(b.container_labels.count, 2);
 	assert_string_equal(container_labels_get(&b.container_labels, "a\"\n\x1b"), "\xff\\x41");
