@@ -42,10 +42,10 @@ Q := $(if $(V),,@)
 COMMON_PURE := common/addresses.o common/addresses-json.o common/container-facts.o common/crash.o common/crash-attempts.o common/crash-id.o common/crash-json.o \
 	common/digest.o common/json-fields.o common/parse.o common/push-report.o common/text.o
 COMMON_BASE := $(COMMON_PURE) common/config.o common/config-rule.o common/config-values.o common/fd.o common/log.o
-COMMON_STORE := common/core-reader.o common/seekable-reader.o common/store.o
+COMMON_STORE := common/core-reader.o common/crash-files.o common/removal.o common/seekable-reader.o common/store.o
 
 # What unpacks (seekable-reader) is called by capture-jobs and capture-unpack only: in the confined process.
-helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/counters.o common/seekable-writer.o \
+helper_OBJS := $(COMMON_BASE) common/crash-files.o common/removal.o common/seekable-reader.o common/store.o common/counters.o common/seekable-writer.o \
 	common/enter.o common/cgroup.o common/container.o common/drop.o common/elf-core.o common/lsm.o common/netlink.o common/proc.o \
 	common/restrain.o common/backoff.o common/handoff.o \
 	host-helper/helper/main.o host-helper/helper/arguments.o host-helper/helper/victim.o \
@@ -68,7 +68,7 @@ helper_OBJS := $(COMMON_BASE) common/seekable-reader.o common/store.o common/cou
 	host-helper/helper/delegate-filter.o host-helper/helper/delegate-namespace.o \
 	host-helper/helper/delegate-run.o \
 	host-helper/helper/fallback-core.o \
-	host-helper/helper/crash-files.o host-helper/helper/housekeeping.o host-helper/helper/quota.o \
+	host-helper/helper/housekeeping.o host-helper/helper/quota.o \
 	host-helper/helper/recover.o
 agent_OBJS := common/config.o common/config-rule.o common/config-values.o common/container-facts.o common/core-headers.o \
 	common/crash.o common/crash-attempts.o common/crash-id.o common/digest.o common/enter.o common/fd.o \
@@ -79,7 +79,11 @@ agent_OBJS := common/config.o common/config-rule.o common/config-values.o common
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \
-	host-helper/server/pull.o host-helper/server/pull-route.o host-helper/server/pull-wait.o \
+	common/crash-filter.o common/netlink.o \
+	host-helper/server/core-send.o host-helper/server/http-range.o host-helper/server/pull.o \
+	host-helper/server/pull-route.o host-helper/server/reach.o \
+	host-helper/server/store-index.o host-helper/server/store-index-entry.o \
+	host-helper/server/unpack-turns.o host-helper/server/visibility.o host-helper/server/waiters.o \
 	host-helper/server/receive.o host-helper/server/receive-file.o \
 	host-helper/server/receive-headers.o host-helper/server/receive-route.o \
 	host-helper/server/request.o host-helper/server/routes.o \

@@ -252,3 +252,14 @@ int config_set_encoding(void *field, const char *value, char error[CONFIG_ERROR_
 	snprintf(error, CONFIG_ERROR_SIZE, "wants zstd or identity");
 	return -EINVAL;
 }
+
+/* "container" or "any" (true). */
+int config_set_scope(void *field, const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	if (strcmp(value, "container") != 0 && strcmp(value, "any") != 0) {
+		snprintf(error, CONFIG_ERROR_SIZE, "wants container or any");
+		return -EINVAL;
+	}
+	*(bool *)field = value[0] == 'a';
+	return 0;
+}

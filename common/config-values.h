@@ -20,4 +20,5 @@ int config_set_hold(void *field, const char *value, char error[CONFIG_ERROR_SIZE
 int config_set_patterns(void *field, const char *value, char error[CONFIG_ERROR_SIZE]);
 int config_set_url(void *field, const char *value, char error[CONFIG_ERROR_SIZE]);
 int config_set_encoding(void *field, const char *value, char error[CONFIG_ERROR_SIZE]);
+int config_set_scope(void *field, const char *value, char error[CONFIG_ERROR_SIZE]);
 void config_patterns_release(char **patterns);

@@ -122,6 +122,7 @@ static const struct config_key {
 	{ "listen", config_set_string, FIELD(listen), false },
 	{ "pull_match", config_set_patterns, FIELD(pull_match), false },
 	{ "pull_window", config_set_duration, FIELD(pull_window_ms), false },
+	{ "scope", config_set_scope, FIELD(scope_any), false },
 	{ "tokens_file", config_set_path, FIELD(tokens_file), false },
 	{ "receive_max_use", config_set_share, FIELD(receive_max_use), false },
 	{ "receive_max_use_each", config_set_share, FIELD(receive_max_use_each), false },

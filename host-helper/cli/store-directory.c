@@ -20,6 +20,7 @@
 
 #include "fd.h"
 #include "log.h"
+#include "removal.h"
 #include "safe-path.h"
 #include "store.h"
 
@@ -46,8 +47,13 @@ static int make_store(const char *path)
 	cleanup_store struct store store = { .crashes_fd = -1 };
 	int r = store_open(path, true, &store);
 
-	if (r == 0)
-		return give_to_readers(path, &store);
+	if (r == 0) {
+		int code = give_to_readers(path, &store);
+
+		/* Without it nothing can be removed over HTTP, and that is told then. */
+		(void)removal_prepare(&store);
+		return code;
+	}
 	if (r == -EPERM && geteuid() == 0)
 		log_error("%s: refused: it or its folder crashes belongs to somebody else, or "
 			  "others can write it: chown root and chmod go-w both, or name another "

@@ -11,6 +11,7 @@
 #include "finish.h"
 #include "housekeeping.h"
 #include "log.h"
+#include "removal.h"
 #include "reserve.h"
 #include "rules.h"
 
@@ -71,6 +72,8 @@ void house_keep(const struct house *h)
 	struct statvfs disk;
 	unsigned finished;
 
+	(void)removal_prepare(h->store);
+	(void)removal_honour(h->store);
 	/* While cores are finished there may be new ones to finish. */
 	do {
 		int r = housekeeping_run(h->store, &limits, capture_mend, &result);

@@ -22,6 +22,7 @@
 #include "fd.h"
 #include "parse.h"
 #include "recover.h"
+#include "removal.h"
 
 struct entry {
 	char id[CRASH_ID_SIZE];
@@ -191,34 +192,15 @@ static bool evict_core(struct quota *q, struct entry *e, const char *why)
 	return true;
 }
 
-/* Finishes the removal of a crash that is hidden already. */
-static int remove_hidden(const struct store *store, const char *id)
-{
-	cleanup_fd int dirfd = -1;
-	int r = store_open_exclusive(store, id, STORE_REMOVED, &dirfd);
-
-	if (r == 0)
-		r = crash_files_remove(dirfd, CRASH_FILES_ALL);
-	return r < 0 ? r : store_end_remove(store, id);
-}
-
-static int hide(const struct store *store, const char *id)
-{
-	cleanup_fd int dirfd = -1;
-	int r = store_open_exclusive(store, id, STORE_PUBLISHED, &dirfd);
-
-	return r < 0 ? r : store_begin_remove(store, id);
-}
-
 static void evict_record(struct quota *q, struct entry *e)
 {
-	if (!count_removal(q, hide(q->store, e->id)))
+	if (!count_removal(q, removal_hide(q->store, e->id)))
 		return;
 	q->result->records_removed++;
 	q->result->crashes--;
 	count_freed(q, e, e->bytes);
 	e->is_gone = true;
-	count_removal(q, remove_hidden(q->store, e->id));
+	count_removal(q, removal_finish(q->store, e->id));
 }
 
 /* What a killed run has hidden and not removed. */
@@ -229,7 +211,7 @@ static int remove_left_over(struct quota *q)
 	int r = store_list_state(q->store, STORE_REMOVED, &ids, &count);
 
 	for (size_t i = 0; i < count; i++)
-		q->result->tidied += count_removal(q, remove_hidden(q->store, ids[i]));
+		q->result->tidied += count_removal(q, removal_finish(q->store, ids[i]));
 	return r;
 }
 

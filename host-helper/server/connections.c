@@ -7,6 +7,8 @@
  */
 #include "connections.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@ struct connection {
 	_Atomic int state;
 	_Atomic uint64_t since_ms;
 	_Atomic uint64_t moved; /* bytes since then */
+	uint64_t acked;		/* the looking thread's own: of what we sent, when it looked last */
 	uint64_t seen_moved;	/* the looking thread's own: the same, when it looked last */
 	_Atomic bool late;
 };
@@ -44,6 +47,28 @@ static bool is_gone(struct connection *c)
 	       ioctl(c->fd, FIONREAD, &unread) == 0 && unread == 0;
 }
 
+/* How many bytes the peer has acknowledged in all; -1: that cannot be known (no TCP). */
+static int64_t bytes_acked(const struct connection *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    len < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+		return -1;
+	return (int64_t)info.tcpi_bytes_acked;
+}
+
+/* So much goes out without us (sendfile) that only the kernel knows. */
+static bool has_sent_enough(struct connection *c)
+{
+	int64_t acked = bytes_acked(c);
+	bool enough = acked < 0 || (uint64_t)acked - c->acked >= LIMIT_WINDOW_BYTES;
+
+	c->acked = acked < 0 ? 0 : (uint64_t)acked;
+	return enough;
+}
+
 /* True if the peer had its time. */
 static bool is_late(struct connection *c, uint64_t now_ms)
 {
@@ -54,11 +79,15 @@ static bool is_late(struct connection *c, uint64_t now_ms)
 	case CONNECTION_HEADERS:
 		return age > LIMIT_HEADER_MS;
 	case CONNECTION_RECEIVING:
-	case CONNECTION_SENDING:
 		if (age <= LIMIT_WINDOW_MS)
 			return false;
 		atomic_store(&c->since_ms, now_ms);
 		return atomic_exchange(&c->moved, 0) < LIMIT_WINDOW_BYTES;
+	case CONNECTION_SENDING:
+		if (age <= LIMIT_WINDOW_MS)
+			return false;
+		atomic_store(&c->since_ms, now_ms);
+		return !has_sent_enough(c);
 	default:
 		return false;
 	}

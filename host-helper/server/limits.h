@@ -28,9 +28,12 @@
 /* The rest of a body that we refused is read up to this, so that its sender gets to see why. */
 #define LIMIT_REFUSED_BODY (64U << 20)
 
-/* A pull waits this long for a capture under way.  Clients have no timeout, and one thread. */
-#define LIMIT_PULL_WAIT_MS 2000
-#define LIMIT_PULL_POLL_MS 20
+/* A pull waits this long for a capture under way, unless it says how long.  Clients of testenv have
+   no timeout, and one thread. */
+#define LIMIT_PULL_WAIT_MS     2000
+#define LIMIT_PULL_WAIT_MAX_MS 60000
+/* Of those captures, so many are looked at. */
+#define LIMIT_PENDING 256
 /* A capture that is older was cut off: nobody waits for it.  Nor for one long without a record. */
 #define LIMIT_CAPTURE_AGE_MS 600000
 #define LIMIT_NO_RECORD_MS   2000
@@ -47,8 +50,29 @@
 #define LIMIT_KEEP_FREE	     (256ULL << 20)
 #define LIMIT_KEEP_FREE_PART 20
 
+<<<<<<< HEAD
 /* Uploads over several requests that are not yet complete: each is a directory. */
 #define LIMIT_TUS_UPLOADS 1024
+=======
+/* Unpacking takes a window and tables, 2 MiB each, of a budget of 64 MiB for the whole server. */
+#define LIMIT_UNPACKING 12
+/* A peer that reads nothing for so long has its turn taken, if others wait; one that reads makes
+   way after so many bytes. */
+#define LIMIT_UNPACK_IDLE_MS 50
+#define LIMIT_UNPACK_TURN    (32ULL << 20)
+/* Each pull has a buffer of this size, up to LIMIT_CONNECTIONS of them. */
+#define LIMIT_PULL_BLOCK (32U << 10)
+
+/* Of a list: unless it says how many, and at most. */
+#define LIMIT_LIST	 100
+#define LIMIT_LIST_MAX	 1000
+#define LIMIT_LIST_BYTES (1U << 20)
+/* Any of the files beside a core. */
+#define LIMIT_FILE_BYTES (16U << 20)
+/* Followers of /events are connections that never end. */
+#define LIMIT_FOLLOWERS	   64
+#define LIMIT_HEARTBEAT_MS 15000
+>>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
 
 /* On SIGTERM, requests that are under way have this long to end. */
 #define LIMIT_SHUTDOWN_MS 3000

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pull: which crash a client means when it asks for "the core", and the answer.
+ * The pull: which crash a client means when it asks for "the core".
  */
 #pragma once
 
-#include <microhttpd.h>
-
-#include "core-reader.h"
 #include "crash.h"
 #include "server.h"
-
-struct request;
+#include "visibility.h"
 
 enum pull_result {
 	PULL_FOUND,
@@ -18,8 +14,5 @@ enum pull_result {
 	PULL_NONE,
 };
 
-int pull_find(const struct server *server, struct crash *ret_crash,
-	      struct core_reader **ret_reader);
-int pull_probe(const struct server *server);
-enum MHD_Result pull_send(struct request *request, const struct crash *crash,
-			  struct core_reader **reader);
+int pull_find(const struct server *server, const struct visibility *visibility, int *ret_dirfd,
+	      struct crash *ret_crash);

@@ -92,11 +92,23 @@ void request_wait(struct request *request)
 	connection_set_state(request->connection, CONNECTION_OURS);
 }
 
+/* It is the peer's turn again: to take what we send. */
+void request_go_on(struct request *request)
+{
+	connection_set_state(request->connection, CONNECTION_SENDING);
+}
+
 /* Bytes of a body went either way: for the log and for the deadline. */
 void request_moved(struct request *request, size_t bytes)
 {
 	request->bytes += bytes;
 	connection_moved(request->connection, bytes);
+}
+
+/* The kernel sends so many bytes by itself: for the log. */
+void request_sends(struct request *request, uint64_t bytes)
+{
+	request->bytes = bytes;
 }
 
 /* Queues an answer; all of them come through here or send_answer(). */

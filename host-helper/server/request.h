@@ -53,6 +53,8 @@ struct server *request_server(const struct request *request);
 struct MHD_Connection *request_connection(const struct request *request);
 void request_set_work(struct request *request, const struct request_work *work, void *context);
 void request_wait(struct request *request);
+void request_go_on(struct request *request);
 enum MHD_Result request_queue(struct request *request, unsigned status,
 			      struct MHD_Response *response);
 void request_moved(struct request *request, size_t bytes);
+void request_sends(struct request *request, uint64_t bytes);

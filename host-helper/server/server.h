@@ -11,10 +11,16 @@
 #include "connections.h"
 #include "store.h"
 
+<<<<<<< HEAD
 struct pull_wait;
 struct receive_quota;
 struct tokens;
 struct tus_finish;
+=======
+struct store_index;
+struct unpack_turns;
+struct waiters;
+>>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
 
 struct server {
 	struct config config;
@@ -28,7 +34,9 @@ struct server {
 	struct tokens *tokens; /* NULL: none are asked for */
 
 	struct connections connections;
-	struct pull_wait *pull_wait;
+	struct waiters *waiters;
+	struct store_index *index; /* of store; NULL where nothing is served */
+	struct unpack_turns *unpack_turns;
 	atomic_uint requests; /* under way */
 	atomic_uint uploads;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The files of one crash's directory, as housekeeping sees them.
+ * The files of one crash's directory, as those see them who remove it.
  *
  * Only root makes files there, and no name is the victim's.  What is no file is left alone.
  */
