@@ -31,7 +31,7 @@ fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
 fuzz_push-report_SRCS    := common/push-report.c common/text.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
-fuzz_server-headers_SRCS := common/container-facts.c common/core-headers.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c common/digest.c \
+fuzz_server-headers_SRCS := common/addresses.c common/addresses-json.c common/container-facts.c common/core-headers.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c common/digest.c \
 	common/json-fields.c common/parse.c common/text.c host-helper/server/receive-headers.c
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
 fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c

@@ -90,7 +90,7 @@ s = socket.create_server(('$GATEWAY', 28046)); c = []
 while True: c.append(s.accept())"
 	wait_port "$GATEWAY" 28046
 	URL=http://$GATEWAY:28046/
-	cf_config 'hold_max = 2s' 'push_timeout = 20s' 'pull_match = crasher*' 'pull_window = 60s'
+	cf_config 'hold_max = 2s' 'push_timeout = 20s' 'pull_match = crasher*' 'pull_window = 60s' 'scope = any'
 	chgrp -R 61190 "$T/store"
 	SECONDS=0
 	init_crash --heap 100 --random
