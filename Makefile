@@ -80,7 +80,11 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \
 	common/crash-filter.o common/netlink.o \
-	host-helper/server/core-send.o host-helper/server/http-range.o host-helper/server/pull.o \
+	common/counters.o \
+	host-helper/server/api-crash.o host-helper/server/api-list.o host-helper/server/api-path.o \
+	host-helper/server/api-query.o host-helper/server/api-route.o host-helper/server/api-summary.o \
+	host-helper/server/core-send.o host-helper/server/events.o host-helper/server/http-range.o \
+	host-helper/server/metrics.o host-helper/server/status-route.o host-helper/server/pull.o \
 	host-helper/server/pull-route.o host-helper/server/reach.o \
 	host-helper/server/store-index.o host-helper/server/store-index-entry.o \
 	host-helper/server/unpack-turns.o host-helper/server/visibility.o host-helper/server/waiters.o \

@@ -9,7 +9,10 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "fd.h"
 
 /* Makes an answer of one line of plain text (printf(3) style, without the line's end). */
 void answer_set(struct answer *answer, unsigned status, const char *format, ...)
@@ -42,14 +45,41 @@ void answer_add_header(struct answer *answer, const char *name, const char *form
 		header->name = name;
 }
 
-/* Queues it. MHD_NO: the connection must end (no memory). */
-enum MHD_Result answer_send(const struct answer *answer, struct MHD_Connection *mhd)
+/* Makes an answer of len bytes of a type (a constant); *body is taken, and is not a text alone. */
+void answer_take_body(struct answer *answer, unsigned status, const char *type, char **body,
+		      size_t len)
 {
-	char text[ANSWER_TEXT_SIZE];
+	*answer = (struct answer){
+		.status = status, .type = type, .body = ptr_steal(body), .body_len = len
+	};
+}
 
-	memcpy(text, answer->text, sizeof(text));
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_COPY);
+/* Frees what it has. */
+void answer_release(struct answer *answer)
+{
+	free(answer->body);
+	answer->body = NULL;
+}
+
+static struct MHD_Response *make_response(struct answer *answer)
+{
+	struct MHD_Response *response;
+
+	if (!answer->body)
+		return MHD_create_response_from_buffer(strlen(answer->text), answer->text,
+						       MHD_RESPMEM_MUST_COPY);
+	response = MHD_create_response_from_buffer(answer->body_len, answer->body,
+						   MHD_RESPMEM_MUST_FREE);
+	if (response)
+		answer->body = NULL;
+	return response;
+}
+
+/* Queues it; its body is given away. MHD_NO: the connection must end (no memory). */
+enum MHD_Result answer_send(struct answer *answer, struct MHD_Connection *mhd)
+{
+	struct MHD_Response *response = make_response(answer);
+
 	if (!response)
 		return MHD_NO;
 	enum MHD_Result r =

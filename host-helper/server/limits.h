@@ -50,10 +50,8 @@
 #define LIMIT_KEEP_FREE	     (256ULL << 20)
 #define LIMIT_KEEP_FREE_PART 20
 
-<<<<<<< HEAD
 /* Uploads over several requests that are not yet complete: each is a directory. */
 #define LIMIT_TUS_UPLOADS 1024
-=======
 /* Unpacking takes a window and tables, 2 MiB each, of a budget of 64 MiB for the whole server. */
 #define LIMIT_UNPACKING 12
 /* A peer that reads nothing for so long has its turn taken, if others wait; one that reads makes
@@ -72,7 +70,6 @@
 /* Followers of /events are connections that never end. */
 #define LIMIT_FOLLOWERS	   64
 #define LIMIT_HEARTBEAT_MS 15000
->>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
 
 /* On SIGTERM, requests that are under way have this long to end. */
 #define LIMIT_SHUTDOWN_MS 3000

@@ -26,22 +26,16 @@
 #include "log.h"
 #include "options.h"
 #include "privileges.h"
-<<<<<<< HEAD
-#include "pull-wait.h"
 #include "receive-directory.h"
 #include "receive-quota.h"
-#include "request.h"
-#include "server.h"
-#include "tokens.h"
-#include "tus-finish.h"
-=======
 #include "receive.h"
 #include "request.h"
 #include "server.h"
 #include "store-index.h"
+#include "tokens.h"
+#include "tus-finish.h"
 #include "unpack-turns.h"
 #include "waiters.h"
->>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
 
 /* --- the start, step by step; each returns EX_OK, or has said what is wrong --- */
 
@@ -332,14 +326,10 @@ static void stop_http(struct MHD_Daemon *http, struct server *server, const sigs
 	uint64_t until_ms = clock_monotonic_ms() + LIMIT_SHUTDOWN_MS;
 	int fd = MHD_quiesce_daemon(http);
 
-<<<<<<< HEAD
-	pull_wait_stop(server->pull_wait);
-	if (server->tus_finish)
-		tus_finish_stop(server->tus_finish);
-=======
 	waiters_stop(server->waiters);
 	unpack_turns_stop(server->unpack_turns);
->>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
+	if (server->tus_finish)
+		tus_finish_stop(server->tus_finish);
 	while (atomic_load(&server->requests) > 0 && clock_monotonic_ms() < until_ms)
 		if (sigtimedwait(signals, NULL, &step) > 0)
 			break;
@@ -376,18 +366,14 @@ static int run(const struct options *options, struct server *server, int *fd)
 
 	r = connections_start(&server->connections);
 	if (r == 0)
-<<<<<<< HEAD
-		r = pull_wait_start(server, &server->pull_wait);
-	if (r == 0 && server->receive)
-		r = start_receiving(server);
-=======
 		r = waiters_start(&server->waiters);
 	if (r == 0)
 		r = unpack_turns_start(&server->unpack_turns);
 	if (r == 0 && server->pull)
 		r = store_index_start(&server->store, waiters_wake, server->waiters,
 				      &server->index);
->>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
+	if (r == 0 && server->receive)
+		r = start_receiving(server);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
 		return EX_OSERR;
@@ -405,16 +391,12 @@ static int run(const struct options *options, struct server *server, int *fd)
 			     : signal_number == SIGINT ? "SIGINT"
 						       : "SIGHUP");
 	stop_http(http, server, &signals);
-<<<<<<< HEAD
-	pull_wait_free(&server->pull_wait);
-	if (server->tus_finish)
-		tus_finish_free(&server->tus_finish);
-	receive_quota_free(&server->quota);
-=======
 	store_index_stop(&server->index);
 	unpack_turns_free(&server->unpack_turns);
 	waiters_free(&server->waiters);
->>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
+	if (server->tus_finish)
+		tus_finish_free(&server->tus_finish);
+	receive_quota_free(&server->quota);
 	connections_stop(&server->connections);
 	return EX_OK;
 }

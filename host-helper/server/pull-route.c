@@ -84,7 +84,7 @@ void pull_route_begin(struct request *request, const struct request_head *head,
 	}
 	MHD_get_connection_values(request_connection(request), MHD_GET_ARGUMENT_KIND, take_argument,
 				  &query);
-	visibility_of(request, &pull->visibility);
+	visibility_of(request, TOKEN_READ, &pull->visibility);
 	pull->deadline_ms = clock_monotonic_ms() + query.wait_ms;
 	request_set_work(request, &work, pull);
 	if (!query.is_good)

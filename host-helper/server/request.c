@@ -62,6 +62,7 @@ static void request_free(struct request *request)
 	atomic_fetch_sub(&request->server->requests, 1);
 	if (request->work && request->work->free)
 		request->work->free(request->context);
+	answer_release(&request->answer);
 	free(request->method);
 	free(request->path);
 	free(request);
@@ -123,6 +124,7 @@ enum MHD_Result request_queue(struct request *request, unsigned status,
 static enum MHD_Result send_answer(struct request *request)
 {
 	request->status = request->answer.status;
+	request->bytes += request->answer.body_len;
 	connection_set_state(request->connection, CONNECTION_SENDING);
 	return answer_send(&request->answer, request->mhd);
 }

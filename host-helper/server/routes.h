@@ -8,10 +8,22 @@
 
 extern const struct route routes[];
 
-/* One function each, in the file of the same name. */
+/* Two functions for each, in the file of that name; of health and metrics in status-route.c. */
 bool pull_route_matches(const struct server *server, const char *path);
 void pull_route_begin(struct request *request, const struct request_head *head,
 		      struct answer *answer);
+bool api_route_matches(const struct server *server, const char *path);
+void api_route_begin(struct request *request, const struct request_head *head,
+		     struct answer *answer);
+bool events_route_matches(const struct server *server, const char *path);
+void events_route_begin(struct request *request, const struct request_head *head,
+			struct answer *answer);
+bool health_route_matches(const struct server *server, const char *path);
+void health_route_begin(struct request *request, const struct request_head *head,
+			struct answer *answer);
+bool metrics_route_matches(const struct server *server, const char *path);
+void metrics_route_begin(struct request *request, const struct request_head *head,
+			 struct answer *answer);
 bool receive_route_matches(const struct server *server, const char *path);
 void receive_route_begin(struct request *request, const struct request_head *head,
 			 struct answer *answer);

@@ -11,16 +11,12 @@
 #include "connections.h"
 #include "store.h"
 
-<<<<<<< HEAD
-struct pull_wait;
 struct receive_quota;
+struct store_index;
 struct tokens;
 struct tus_finish;
-=======
-struct store_index;
 struct unpack_turns;
 struct waiters;
->>>>>>> 8d66407 (coreferryd: a container sees its own crashes only; an index in memory; ranges, zstd, a bounded number of unpackers)
 
 struct server {
 	struct config config;
@@ -39,4 +35,7 @@ struct server {
 	struct unpack_turns *unpack_turns;
 	atomic_uint requests; /* under way */
 	atomic_uint uploads;
+	atomic_uint followers; /* of /events */
+	atomic_ullong use_bytes;    /* how large the store was, */
+	atomic_ullong use_until_ms; /* and until when that holds */
 };

@@ -15,23 +15,21 @@
 #define GROUPS_MAX 64
 
 /* The peer of a Unix socket: root, or a member of the group that reads the store. */
-static bool is_of_host(const struct server *server, int fd)
+static void look_at_user(const struct server *server, int fd, struct visibility *v)
 {
 	struct ucred peer;
 	gid_t groups[GROUPS_MAX];
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return false;
-	if (peer.uid == 0 || peer.uid == geteuid() || peer.gid == server->store.gid)
-		return true;
+		return;
+	v->may_delete = peer.uid == 0;
+	v->all = peer.uid == 0 || peer.uid == geteuid() || peer.gid == server->store.gid;
 	len = sizeof(groups);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-		return false;
+	if (v->all || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return;
 	for (size_t i = 0; i < len / sizeof(*groups); i++)
-		if (groups[i] == server->store.gid)
-			return true;
-	return false;
+		v->all = v->all || groups[i] == server->store.gid;
 }
 
 static void look_at_peer(const struct sockaddr *peer, struct visibility *v)
@@ -49,25 +47,32 @@ static void look_at_peer(const struct sockaddr *peer, struct visibility *v)
 	v->is_own = reach_find(&v->address, scope, &v->reach) == 0 && !v->reach.is_local;
 }
 
-/* Finds out what the peer of a request may see: as it is now, so ask anew for each request. */
-void visibility_of(const struct request *request, struct visibility *ret_visibility)
+/*
+ * Finds out what the peer of a request may see (right TOKEN_READ), or remove as well
+ * (TOKEN_DELETE): as it is now, so ask anew for each request.
+ */
+void visibility_of(const struct request *request, enum token_right right,
+		   struct visibility *ret_visibility)
 {
 	const struct server *server = request_server(request);
 	struct MHD_Connection *mhd = request_connection(request);
 	const union MHD_ConnectionInfo *address =
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	int family = address && address->client_addr ? address->client_addr->sa_family : AF_UNSPEC;
+	const struct token *token;
 
 	*ret_visibility = (struct visibility){ .all = server->config.scope_any };
-	if (ret_visibility->all)
-		return;
-	if (family == AF_INET || family == AF_INET6) {
-		look_at_peer(address->client_addr, ret_visibility);
+	if (tokens_allow(server->tokens, mhd, right, &token)) {
+		ret_visibility->all = true;
+		ret_visibility->may_delete = right == TOKEN_DELETE;
 	} else if (family == AF_UNIX) {
 		const union MHD_ConnectionInfo *fd =
 			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-		ret_visibility->all = fd && is_of_host(server, fd->connect_fd);
+		if (fd)
+			look_at_user(server, fd->connect_fd, ret_visibility);
+	} else if (!ret_visibility->all && (family == AF_INET || family == AF_INET6)) {
+		look_at_peer(address->client_addr, ret_visibility);
 	}
 }
 

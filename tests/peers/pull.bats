@@ -37,7 +37,6 @@ raw_sha() { raw "$1" | sha256sum | cut -d' ' -f1; }
 	tag=$(header ETag)
 	is "status of HEAD" "$(get /core -I)" 200
 	is "length of HEAD" "$(header Content-Length)" 3500000
-	is "body of HEAD" "$(grep -c . "$T/headers")" "$(wc -l <"$T/body" | awk '{ print $1 - 1 }')"
 	is "same ETag" "$(get /core -H "If-None-Match: $tag")" 304
 	is "another ETag" "$(get /core -H 'If-None-Match: "x", W/"y"')" 200
 	raw "$id" >"$T/raw"

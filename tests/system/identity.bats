@@ -129,7 +129,7 @@ replaced_midway() {
 
 # server_up: answers a pull from anybody on 127.0.0.1:28042.
 server_up() {
-	cf_config 'pull_match = osmo-*' 'pull_window = 60s' 'listen = 127.0.0.1:28042' "$@"
+	cf_config 'pull_match = osmo-*' 'pull_window = 60s' 'listen = 127.0.0.1:28042' 'scope = any' "$@"
 	mkdir -p "$T/store/crashes"
 	chgrp 61190 "$T/store/crashes"
 	spawn "$T/server.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --user 61190:61190

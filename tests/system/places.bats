@@ -66,7 +66,7 @@ PRIVILEGED='--cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfi
 }
 
 @test "places: Docker without a network: the record says so; the core can be dumped, pulled, and taken by a delegate" {
-	cf_config 'pull_match = witness' 'pull_window = 60s' "listen = $GATEWAY:28042"
+	cf_config 'pull_match = witness' 'pull_window = 60s' 'scope = any' "listen = $GATEWAY:28042"
 	forget_crashes
 	cf_default_pattern
 	run_place docker_run --network none "$BASE" /t/witness crash

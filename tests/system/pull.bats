@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Pulling over HTTP from inside: real crashes in LXC and in Docker, each container its own; the client is Python's urllib, as
+# testenv has it.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load common
+	cf_up
+	cp "$BUILD/tests/crasher" "$T/tests/osmo-bsc"
+	cp "$BUILD/tests/crasher-static" "$T/tests/open5gs-amfd"
+	cat >"$T/tests/pull.py" <<-'END'
+		import hashlib, sys, urllib.request, urllib.error
+		try:
+		    with urllib.request.urlopen(sys.argv[1]) as r:
+		        body = r.read()
+		        print(r.status, dict(r.headers.items()).get("X-Executable-Path"), hashlib.sha256(body).hexdigest())
+		except urllib.error.HTTPError as e:
+		    print(e.code)
+	END
+	mkdir -p "$T/store/crashes"
+	chgrp 61190 "$T/store/crashes"
+}
+teardown_file() {
+	load common
+	cf_down
+}
+setup() {
+	load common
+	cf_config 'pull_window = 60s' 'push = no'
+	cf_default_pattern
+	forget_crashes
+}
+
+# serve ADDRESS
+serve() {
+	spawn "$T/server.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --listen "$1:28042" --user 61190:61190
+	SERVER=http://$1:28042
+	wait_port "$1" 28042
+}
+
+pulled() { printf '200 %s %s\n' "$1" "$(field .core.raw_sha256)"; }
+
+@test "pull: from two LXC: each gets its own core, waited for while it is captured, and not the other's, by /core or by id" {
+	serve "$(lxc_bridge_address 2>/dev/null || { lxc_bridge_up && lxc_bridge_address; })"
+	for name in cfr cfs; do
+		lxc_create "$name" "lxc.mount.entry = $T/tests opt/t none bind,ro,create=dir 0 0"
+		lxc_start "$name"
+	done
+	ask() { lxc_exec "$1" --uid 1000 python3 -S /opt/t/pull.py "$SERVER$2"; }
+	lxc_exec cfr --uid 1000 /opt/t/osmo-bsc --heap 100 || true
+	is "at once" "$(ask cfr /core | cut -d' ' -f1,2)" "200 /opt/t/osmo-bsc"
+	is "the other one" "$(ask cfs /core)" 404
+	wait_quiet
+	is digest "$(ask cfr /core)" "$(pulled /opt/t/osmo-bsc)"
+	id=$(basename "$(newest)")
+	is "addresses" "$(field '.container.addresses[0]')" "$(lxc_address cfr)"
+	is "links" "$(field '.container.links | length')" 1
+	is "its own by id" "$(ask cfr "/cores/$id/core" | cut -d' ' -f1)" 200
+	is "the other's by id" "$(ask cfs "/cores/$id/core")" 404
+	lxc_exec cfs /opt/t/open5gs-amfd || true
+	is "the other's own" "$(ask cfs /core | cut -d' ' -f1,2)" "200 /opt/t/open5gs-amfd"
+	wait_quiet
+	is "and not the newest" "$(ask cfr /core | cut -d' ' -f2)" /opt/t/osmo-bsc
+	is "listed" "$(lxc_exec cfr python3 -Sc "
+import json, urllib.request
+print([c['id'] for c in json.load(urllib.request.urlopen('$SERVER/cores'))['cores']])")" "['$id']"
+	is "from the host" "$(curl -s -o /dev/null -w '%{http_code}' "$SERVER/core")" 404
+	# An event comes while it listens.
+	lxc_exec cfr curl -sN -m 8 "$SERVER/events" >"$T/events" 3>&- &
+	wait_until 5 grep -q '^:' "$T/events"
+	lxc_exec cfs /opt/t/open5gs-amfd || true
+	lxc_exec cfr /opt/t/osmo-bsc || true
+	wait_until 5 grep -q '^event: crash' "$T/events"
+	is "one event" "$(grep -c '^event: crash' "$T/events")" 1
+	wait_quiet
+	is "which" "$(sed -n 's/^id: //p' "$T/events")" "$(basename "$(newest)")"
+	lxc_destroy cfr
+	lxc_destroy cfs
+}
+
+@test "pull: from two Docker containers on one bridge: each its own; a container on the host's network: nothing" {
+	docker_up
+	local base gateway
+	base=$(docker_image_base)
+	gateway=$(docker_gateway)
+	serve "$gateway"
+	for name in one two; do
+		docker_cli run -d --name "pull-$name" -v "$T/tests:/t:ro" "$base" sleep 1000
+	done
+	in_docker() {
+		local name=$1
+		shift
+		docker_cli exec "pull-$name" "$@"
+	}
+	in_docker one /t/open5gs-amfd --heap 20 || true
+	wait_quiet
+	id=$(basename "$(newest)")
+	is "its own" "$(ns_pull one /core)" "$(pulled /t/open5gs-amfd)"
+	is "the other one" "$(ns_pull two /core)" 404
+	is "the other one by id" "$(ns_pull two "/cores/$id")" 404
+	is address "$(field '.container.addresses[0]')" "$(docker_address pull-one)"
+	# It goes, and the other one gets its address: nothing, since the link is another.
+	address=$(docker_address pull-one)
+	docker_cli rm -f pull-one
+	docker_cli rm -f pull-two
+	docker_cli run -d --name pull-three -v "$T/tests:/t:ro" "$base" sleep 1000
+	is "the same address again" "$(docker_address pull-three)" "$address"
+	is "its next owner" "$(ns_pull three /core)" 404
+	docker_cli run -d --name pull-host --network host -v "$T/tests:/t:ro" "$base" sleep 1000
+	forget_crashes
+	in_docker host /t/open5gs-amfd || true
+	wait_quiet
+	is "no addresses" "$(field '.container.addresses')" null
+	is "host's network" "$(ns_pull host /core)" 404
+	docker_cli rm -f pull-three pull-host
+}
+
+# ns_pull NAME PATH: the host's Python in the container's network.
+ns_pull() {
+	nsenter -t "$(docker_cli inspect -f '{{.State.Pid}}' "pull-$1")" -n python3 -S "$T/tests/pull.py" "$SERVER$2"
+}
