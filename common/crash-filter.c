@@ -126,7 +126,9 @@ int crash_filter_parse_time(const char *text, uint64_t now_us, uint64_t *ret_tim
 	}
 	if (strnlen(text, 10) == 10 && text[4] == '-')
 		return parse_date(text, ret_time_us);
-	if (parse_duration_ms(text, &value) < 0 || value > 100 * YEAR_US / 1000)
+	/* A number alone might be a year, too. */
+	if (text[strspn(text, "0123456789")] == '\0' || parse_duration_ms(text, &value) < 0 ||
+	    value > 100 * YEAR_US / 1000)
 		return -EINVAL;
 	*ret_time_us = now_us > value * 1000 ? now_us - value * 1000 : 0;
 	return 0;

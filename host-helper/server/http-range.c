@@ -85,13 +85,13 @@ bool http_etag_matches(const char *list, const char *etag)
 		size_t tag = 1 + strcspn(p + 1, "\"");
 		if (p[tag] != '"')
 			return false;
-		if (++tag == len && memcmp(p, etag, len) == 0)
-			return true;
+		bool same = ++tag == len && memcmp(p, etag, len) == 0;
 		p = skip_space(p + tag);
-		if (*p == ',')
-			p++;
-		else if (*p)
+		if (*p != ',' && *p != '\0')
 			return false;
+		if (same)
+			return true;
+		p += *p == ',';
 	}
 	return false;
 }

@@ -35,7 +35,7 @@ struct server {
 	struct unpack_turns *unpack_turns;
 	atomic_uint requests; /* under way */
 	atomic_uint uploads;
-	atomic_uint followers; /* of /events */
+	atomic_uint followers;	    /* of /events */
 	atomic_ullong use_bytes;    /* how large the store was, */
 	atomic_ullong use_until_ms; /* and until when that holds */
 };

@@ -34,12 +34,15 @@ fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
 fuzz_server-headers_SRCS := common/addresses.c common/addresses-json.c common/container-facts.c common/core-headers.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c common/digest.c \
 	common/json-fields.c common/parse.c common/text.c host-helper/server/receive-headers.c
 fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
+fuzz_server-request_SRCS := common/crash-filter.c common/crash-id.c common/parse.c common/text.c \
+	host-helper/server/api-path.c host-helper/server/api-query.c host-helper/server/http-range.c host-helper/server/metrics.c \
+	common/counters.c common/fd.c
 fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c
 fuzz_server-tus_SRCS     := common/fd.c host-helper/server/tus-headers.c
 fuzz_text_SRCS           := common/text.c
 
 FUZZ_NAMES := addresses arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
-	memory-map parse proc push-report seekable server-headers server-listen server-tokens server-tus text
+	memory-map parse proc push-report seekable server-headers server-listen server-request server-tokens server-tus text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.

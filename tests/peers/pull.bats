@@ -148,7 +148,7 @@ network() {
 	inside HOST ip address add 10.77.0.1/24 dev br0
 	container A 10.77.0.2
 	container B 10.77.0.3
-	printf '%s\n' "store = $T/store" "pull_window = 1h" "$@" >"$T/conf"
+	printf '%s\n' "store = $T/store" "pull_window = 1h" >"$T/conf"
 	spawn "$T/server.log" nsenter -t "$HOST" -n "$T/bin/coreferryd" --config "$T/conf" --listen 10.77.0.1:8042 \
 		--user "$GID:$GID"
 	SERVER=$SPAWNED_PID

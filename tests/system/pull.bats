@@ -42,11 +42,11 @@ serve() {
 pulled() { printf '200 %s %s\n' "$1" "$(field .core.raw_sha256)"; }
 
 @test "pull: from two LXC: each gets its own core, waited for while it is captured, and not the other's, by /core or by id" {
-	serve "$(lxc_bridge_address 2>/dev/null || { lxc_bridge_up && lxc_bridge_address; })"
 	for name in cfr cfs; do
 		lxc_create "$name" "lxc.mount.entry = $T/tests opt/t none bind,ro,create=dir 0 0"
 		lxc_start "$name"
 	done
+	serve "$(lxc_bridge_address)"
 	ask() { lxc_exec "$1" --uid 1000 python3 -S /opt/t/pull.py "$SERVER$2"; }
 	lxc_exec cfr --uid 1000 /opt/t/osmo-bsc --heap 100 || true
 	is "at once" "$(ask cfr /core | cut -d' ' -f1,2)" "200 /opt/t/osmo-bsc"
