@@ -74,8 +74,8 @@ agent_OBJS := common/config.o common/config-rule.o common/config-values.o common
 	common/crash.o common/crash-attempts.o common/crash-id.o common/digest.o common/enter.o common/fd.o \
 	common/json-fields.o common/log.o common/lsm.o common/parse.o common/push-report.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
-	container-agent/endpoint.o \
-	container-agent/upload.o
+	container-agent/endpoint.o container-agent/push.o container-agent/push-http.o \
+	container-agent/settings.o container-agent/source.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \
@@ -123,7 +123,7 @@ $(BUILD)/coreferry-helper: $(addprefix $(BUILD)/,$(helper_OBJS))
 
 $(BUILD)/coreferry-agent: $(addprefix $(BUILD)/,$(agent_OBJS))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lseccomp -ljansson -lcap-ng -lnettle
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lseccomp -ljansson -lcap-ng -lnettle -lzstd
 
 $(BUILD)/coreferry-names: $(addprefix $(BUILD)/,$(names_OBJS))
 	@echo "  LD      $@"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the core goes: from the environment, the container's configuration, or the host's.
+ * URLs to push to: what is one, and what stands below it.
  */
 #pragma once
 
@@ -10,5 +10,3 @@
 
 char *endpoint_make_url(const char *base, const char *id, const char *suffix,
 			char error[ENDPOINT_ERROR_SIZE]);
-int endpoint_find(const char *option, const char *config_file, char **ret_url,
-		  char error[ENDPOINT_ERROR_SIZE]);

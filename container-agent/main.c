@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * coreferry-agent: takes a core on stdin and uploads it over HTTP.
+ * coreferry-agent: takes a core on stdin and brings it to where it is wanted.
  *
  * coreferry-helper starts it on the host as root, with --enter; it enters the crashed process's
  * container and takes that process's rights before it looks at anything there.  By hand it is an
@@ -11,22 +11,26 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "arrive.h"
 #include "crash-id.h"
-#include "endpoint.h"
 #include "fd.h"
 #include "log.h"
 #include "parse.h"
 #include "paths.h"
-#include "upload.h"
+#include "push.h"
+#include "settings.h"
+#include "source.h"
 
 #define HOST_TRUST     "/etc/ssl/certs/ca-certificates.crt"
-#define HOST_TRUST_MAX (4U << 20)
+#define HOST_TRUST_MAX (1U << 20)
 
 struct options {
 	const char *url, *config_file;
@@ -103,81 +107,97 @@ static int parse_options(int argc, char *argv[], struct options *o)
 	return -1;
 }
 
-/* The size and form of what is on stdin, from the environment: 0 or a status to exit with. */
-static int describe(struct upload *u, const char **ret_suffix)
-{
-	const char *encoding = getenv("CORE_ENCODING"), *size = getenv("CORE_SIZE");
-	uint64_t bytes;
+/* Whose URLs begin how.  A scheme that is not here has no business with a core. */
+static const struct {
+	const char *prefix;
+	int (*push)(struct push *push);
+} schemes[] = {
+	{ "http://", push_http },
+	{ "https://", push_http },
+	{ "http+unix://", push_http },
+};
 
-	u->size = -1;
-	u->sha256 = getenv("CORE_SHA256");
-	if (size && parse_u64(size, INT64_MAX, &bytes) < 0) {
-		log_error("CORE_SIZE: not a number of bytes: '%s'", size);
-		return EX_DATAERR;
-	}
-	if (size)
-		u->size = (int64_t)bytes;
-	if (encoding && strcmp(encoding, "zstd") == 0) {
-		u->content_type = "application/zstd";
-		*ret_suffix = ".core.zst";
-	} else if (!encoding || strcmp(encoding, "identity") == 0) {
-		u->content_type = "application/x-coredump";
-		*ret_suffix = ".core";
-	} else {
-		log_error("CORE_ENCODING: not zstd or identity: '%s'", encoding);
-		return EX_DATAERR;
-	}
-	return EX_OK;
+static int push_by_scheme(struct push *push)
+{
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strncasecmp(push->url, schemes[i].prefix, strlen(schemes[i].prefix)) == 0)
+			return schemes[i].push(push);
+	return push_fail(push, EX_CONFIG,
+			 "not a URL to push to: '%.100s': it must begin with http://, https:// or "
+			 "http+unix://",
+			 push->url);
 }
 
-static int push(const struct options *o, struct upload *u)
+/* Opens the source, unless there is nothing to send, and pushes. */
+static int push_source(struct push *push)
 {
-	const char *id = getenv("CORE_ID"), *suffix = "";
-	char error[ENDPOINT_ERROR_SIZE] = "out of memory";
-	cleanup_free char *base = NULL;
+	char error[SOURCE_ERROR_SIZE];
+	cleanup_source struct source source = { .fd = -1 };
+	const char *encoding = push->settings->encoding;
 
-	if (!id || !crash_id_is_valid(id)) {
-		log_error("CORE_ID: not the id of a crash: '%s'", id ? id : "");
-		return EX_DATAERR;
-	}
-	int status = describe(u, &suffix);
-	if (status != EX_OK)
-		return status;
-	if (endpoint_find(o->url, o->config_file, &base, error) < 0) {
-		log_error("%s", error);
-		return EX_CONFIG;
-	}
-	cleanup_free char *url = endpoint_make_url(base, id, suffix, error);
-	if (!url) {
-		log_error("%s", error);
-		return EX_CONFIG;
-	}
-	u->url = url;
-	return upload_put(u);
+	if (push->abandon)
+		return push_by_scheme(push);
+	if (source_open(&source, STDIN_FILENO, encoding, error) < 0)
+		return push_fail(push, EX_DATAERR, "%s", error);
+	if (source.is_raw && strcmp(encoding, "identity") != 0)
+		log_info("the core is stored raw: it is sent so, and not as %s", encoding);
+	push->source = &source;
+	push->report.total = source.has_size ? source.size : 0;
+	int status = push_by_scheme(push);
+	push->source = NULL;
+	return status;
+}
+
+static int push(const struct options *o, struct push *p)
+{
+	const char *resume = getenv("CORE_RESUME"), *abandon = getenv("CORE_ABANDON");
+	char error[SETTINGS_ERROR_SIZE];
+	cleanup_settings struct settings settings = { 0 };
+
+	p->id = getenv("CORE_ID");
+	if (!p->id || !crash_id_is_valid(p->id))
+		return push_fail(p, EX_DATAERR, "CORE_ID: not the id of a crash: '%.100s'",
+				 p->id ? p->id : "");
+	if (settings_load(&settings, o->url, o->config_file, error) < 0)
+		return push_fail(p, EX_CONFIG, "%s", error);
+	if (resume && push_report_is_resume(resume))
+		p->resume = resume;
+	p->abandon = abandon && strcmp(abandon, "1") == 0;
+	p->settings = &settings;
+	p->url = settings.url;
+	int status = push_source(p);
+	p->settings = NULL;
+	return status;
+}
+
+/* Certificates for a container that has none of its own. */
+static void bring_trust(struct push *p, char **trust)
+{
+	if (file_read_at(AT_FDCWD, HOST_TRUST, HOST_TRUST_MAX, trust, &p->trust_len) == 0)
+		p->trust = *trust;
 }
 
 int main(int argc, char *argv[])
 {
 	struct options options = { .plan_fd = -1 };
-	struct upload upload = { .in = stdin };
+	struct push attempt = { 0 };
 	cleanup_free char *trust = NULL;
 
 	log_init("coreferry-agent", false);
 	int status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
+	(void)signal(SIGPIPE, SIG_IGN); /* that nobody reads the reports is no reason to end */
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		log_error("libcurl cannot be initialised");
 		return EX_SOFTWARE;
 	}
-	if (options.plan_fd >= 0) {
-		/* Brought along for a container that has no certificates of its own. */
-		(void)file_read_at(AT_FDCWD, HOST_TRUST, HOST_TRUST_MAX, &trust, &upload.trust_len);
-		upload.trust = trust;
-		if (arrive(options.plan_fd) < 0)
-			return EX_OSERR;
-	}
-	status = push(&options, &upload);
+	bring_trust(&attempt, &trust);
+	if (options.plan_fd >= 0 && arrive(options.plan_fd) < 0)
+		return EX_OSERR;
+	status = push(&options, &attempt);
+	push_tell(&attempt);
+	push_report_release(&attempt.report);
 	curl_global_cleanup();
 	return status;
 }

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* container-agent/endpoint.c: which URL counts, and which are none. */
+/* container-agent/endpoint.c: what is a URL to push to. */
 #include "../../container-agent/endpoint.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fd.h"
 #include "test.h"
@@ -43,63 +38,10 @@ static void test_make_url(void **state)
 	assert_string_equal(b, "HTTPS://h/ID.core");
 }
 
-static void expect(const char *option, const char *file, int r, const char *url)
-{
-	cleanup_free char *found = NULL;
-	char error[ENDPOINT_ERROR_SIZE] = "";
-
-	assert_int_equal(endpoint_find(option, file, &found, error), r);
-	if (r == 0)
-		assert_string_equal(found, url);
-	else
-		assert_true(error[0] != '\0');
-}
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void test_find(void **state)
-{
-	char path[] = "/tmp/test-endpoint.XXXXXX";
-	int fd = mkstemp(path);
-
-	(void)state;
-	assert_true(fd >= 0);
-	close(fd);
-	unsetenv("COREFERRY_URL");
-	unsetenv("CORE_DEFAULT_URL");
-	expect(NULL, path, -ENOENT, NULL);
-	expect(NULL, "/nonexistent/agent.conf", -ENOENT, NULL);
-	setenv("CORE_DEFAULT_URL", "http://host", 1);
-	expect(NULL, path, 0, "http://host");
-	write_file(path, "# ours\nurl = http://container\n");
-	expect(NULL, path, 0, "http://container");
-	setenv("COREFERRY_URL", "", 1);
-	expect(NULL, path, 0, "http://container");
-	setenv("COREFERRY_URL", "http://victim", 1);
-	expect(NULL, path, 0, "http://victim");
-	expect("http://option", path, 0, "http://option");
-
-	unsetenv("COREFERRY_URL");
-	write_file(path, "uri = http://container\n");
-	expect(NULL, path, -ENOKEY, NULL);
-	unlink(path);
-	assert_int_equal(mkfifo(path, 0600), 0); /* no writer: it would wait for ever */
-	expect(NULL, path, -EINVAL, NULL);
-	unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_make_url),
-		cmocka_unit_test(test_find),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,6 @@
  * the answer is read to a bound and shown escaped, redirects are not followed, certificates are
  * verified.
  */
-#include "upload.h"
-
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -16,9 +14,11 @@
 
 #include "core-headers.h"
 #include "digest.h"
+#include "endpoint.h"
 #include "fd.h"
 #include "log.h"
 #include "paths.h"
+#include "push.h"
 #include "text.h"
 
 #define ANSWER_MAX	  512 /* bytes of the answer that are kept, for the record */
@@ -42,6 +42,20 @@ static size_t take_answer(char *data, size_t size, size_t count, void *context)
 	answer->len += taken;
 	answer->text[strcspn(answer->text, "\r\n")] = '\0';
 	return len;
+}
+
+static size_t give_body(char *buf, size_t size, size_t count, void *context)
+{
+	struct push *p = context;
+	ssize_t n = source_read(p->source, buf, size * count);
+
+	if (n < 0) {
+		push_fail(p, EX_IOERR, "the core cannot be read: %s", source_strerror((int)n));
+		return CURL_READFUNC_ABORT;
+	}
+	p->report.sent += (uint64_t)n;
+	push_tell_progress(p);
+	return (size_t)n;
 }
 
 static int add_header(struct curl_slist **list, const char *name, const char *value)
@@ -74,43 +88,44 @@ static int add_core_headers(struct curl_slist **list)
 	return 0;
 }
 
-static int make_headers(const struct upload *u, struct curl_slist **list)
+static int make_headers(struct push *p, struct curl_slist **list)
 {
 	char digest[DIGEST_HEADER_SIZE];
-	int r = add_header(list, "Content-Type", u->content_type);
+	int r = add_header(list, "Content-Type", p->source->content_type);
 
 	/* Not to wait a second for a server that does not say "continue". */
 	if (r == 0)
 		r = add_header(list, "Expect", "");
 	if (r == 0)
 		r = add_core_headers(list);
-	if (r == 0 && u->sha256 && digest_hex_to_header(u->sha256, digest) == 0)
+	if (r == 0 && *p->source->sha256 && digest_hex_to_header(p->source->sha256, digest) == 0)
 		r = add_header(list, CORE_HEADER_REPR_DIGEST, digest);
 	return r;
 }
 
 /* The container's own certificates where it has some, else those that the host lends. */
-static void set_trust(CURL *curl, const struct upload *u)
+static void set_trust(CURL *curl, struct push *p)
 {
-	struct curl_blob blob = { .len = u->trust_len, .flags = CURL_BLOB_NOCOPY };
+	struct curl_blob blob = { .len = p->trust_len, .flags = CURL_BLOB_NOCOPY };
 
-	memcpy(&blob.data, &u->trust, sizeof(blob.data));
+	memcpy(&blob.data, &p->trust, sizeof(blob.data));
 	if (access(CONTAINER_TRUST, R_OK) == 0)
 		curl_easy_setopt(curl, CURLOPT_CAINFO, CONTAINER_TRUST);
-	else if (u->trust)
+	else if (p->trust)
 		curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
 }
 
-static void set_options(CURL *curl, const struct upload *u, struct curl_slist *headers,
+static void set_options(CURL *curl, struct push *p, const char *url, struct curl_slist *headers,
 			struct answer *answer, char error[CURL_ERROR_SIZE])
 {
-	curl_easy_setopt(curl, CURLOPT_URL, u->url);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-	curl_easy_setopt(curl, CURLOPT_READDATA, u->in);
-	if (u->size >= 0)
-		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)u->size);
+	curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body);
+	curl_easy_setopt(curl, CURLOPT_READDATA, p);
+	if (p->source->has_size)
+		curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)p->source->size);
 	curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "coreferry-agent/" COREFERRY_VERSION);
@@ -129,7 +144,7 @@ static void set_options(CURL *curl, const struct upload *u, struct curl_slist *h
 	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-	set_trust(curl, u);
+	set_trust(curl, p);
 }
 
 /* sysexits(3) of an HTTP status: what is worth another try, and what is not. */
@@ -168,44 +183,49 @@ static int exit_code_of_error(CURLcode code)
 	}
 }
 
-static int report(CURL *curl, const struct upload *u, CURLcode code, const char *error,
-		  const struct answer *answer)
+static int judge(CURL *curl, struct push *p, const char *url, CURLcode code, const char *error,
+		 const struct answer *answer)
 {
 	long status = 0;
-	curl_off_t sent = 0, retry_after = 0;
+	curl_off_t retry_after = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent);
 	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
-	if (code != CURLE_OK && (status < 400 || code == CURLE_OUT_OF_MEMORY)) {
-		log_error("PUT %s: %s", u->url, *error ? error : curl_easy_strerror(code));
-		return exit_code_of_error(code);
-	}
+	p->report.status = (uint32_t)status;
+	p->report.retry_after_s = (uint32_t)retry_after;
+	if (code == CURLE_ABORTED_BY_CALLBACK)
+		return EX_IOERR; /* give_body() has said why */
+	if (code != CURLE_OK && (status < 400 || code == CURLE_OUT_OF_MEMORY))
+		return push_fail(p, exit_code_of_error(code), "PUT %s: %s", url,
+				 *error ? error : curl_easy_strerror(code));
 	int exit_code = exit_code_of_status(status, retry_after);
-	if (exit_code != EX_OK) {
-		log_error("PUT %s: the server answered %ld: %s", u->url, status, answer->text);
-		return exit_code;
-	}
-	log_info("PUT %s: %lld bytes: %ld", u->url, (long long)sent, status);
+	if (exit_code != EX_OK)
+		return push_fail(p, exit_code, "PUT %s: the server answered %ld: %s", url, status,
+				 answer->text);
+	log_info("PUT %s: %llu bytes: %ld", url, (unsigned long long)p->report.sent, status);
+	p->report.offset = p->report.sent;
 	return EX_OK;
 }
 
-/* Uploads.  What happened is written to stderr in one line.  Returns a status of sysexits(3). */
-int upload_put(const struct upload *u)
+/* Uploads.  Returns a status of sysexits(3). */
+int push_http(struct push *p)
 {
 	struct curl_slist *headers = NULL;
 	struct answer answer = { "", 0 };
-	char error[CURL_ERROR_SIZE] = "";
+	char error[CURL_ERROR_SIZE] = "", why[ENDPOINT_ERROR_SIZE];
+	cleanup_free char *url = endpoint_make_url(p->url, p->id, p->source->suffix, why);
+
+	if (!url)
+		return push_fail(p, EX_CONFIG, "%s", why);
 	CURL *curl = curl_easy_init();
 	int exit_code = EX_OSERR;
-
-	if (curl && make_headers(u, &headers) == 0) {
-		set_options(curl, u, headers, &answer, error);
+	if (curl && make_headers(p, &headers) == 0) {
+		set_options(curl, p, url, headers, &answer, error);
 		CURLcode code = curl_easy_perform(curl);
 
-		exit_code = report(curl, u, code, error, &answer);
+		exit_code = judge(curl, p, url, code, error, &answer);
 	} else {
-		log_error("out of memory");
+		push_fail(p, EX_OSERR, "out of memory");
 	}
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
