@@ -74,7 +74,9 @@ agent_OBJS := common/config.o common/config-rule.o common/config-values.o common
 	common/crash.o common/crash-attempts.o common/crash-id.o common/digest.o common/enter.o common/fd.o \
 	common/json-fields.o common/log.o common/lsm.o common/parse.o common/push-report.o common/text.o \
 	container-agent/main.o container-agent/arrive.o container-agent/confine.o \
-	container-agent/endpoint.o container-agent/push.o container-agent/push-http.o \
+	container-agent/endpoint.o container-agent/http.o container-agent/http-access.o \
+	container-agent/http-answer.o container-agent/push.o container-agent/push-http.o \
+	container-agent/push-http-resume.o container-agent/put.o container-agent/tus.o container-agent/tus-metadata.o \
 	container-agent/settings.o container-agent/source.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \

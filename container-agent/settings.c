@@ -125,19 +125,27 @@ static const char *find_url(const struct settings *s, const char *option)
 	return url ? url : variable("CORE_DEFAULT_URL");
 }
 
+/* COREFERRY_ENCODING, `encoding` of agent.conf, CORE_DEFAULT_ENCODING; else as it is stored. */
 static int find_encoding(struct settings *s, char error[SETTINGS_ERROR_SIZE])
 {
-	const char *encoding = s->encoding ? s->encoding : variable("CORE_DEFAULT_ENCODING");
+	const char *name = "COREFERRY_ENCODING";
+	const char *encoding = s->container_is_trusted ? variable(name) : NULL;
 	char why[CONFIG_ERROR_SIZE];
 
+	if (!encoding && s->encoding)
+		return 0;
+	if (!encoding) {
+		name = "CORE_DEFAULT_ENCODING";
+		encoding = variable(name);
+	}
 	if (!encoding)
 		encoding = "zstd";
 	int r = check_encoding(encoding, why);
-	if (r < 0)
-		snprintf(error, SETTINGS_ERROR_SIZE, "CORE_DEFAULT_ENCODING: %.100s", why);
-	else if (!s->encoding)
-		r = set_text(&s->encoding, encoding);
-	return r;
+	if (r < 0) {
+		snprintf(error, SETTINGS_ERROR_SIZE, "%s: %.100s", name, why);
+		return r;
+	}
+	return set_text(&s->encoding, encoding);
 }
 
 static int load(struct settings *s, const char *url_option, const char *config_file,

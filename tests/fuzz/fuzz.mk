@@ -10,7 +10,7 @@ FUZZ_ONLY     ?=
 FUZZ_CFLAGS   := -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) -O1 -g -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -fno-sanitize-recover=all
 FUZZ_SANITIZE := address,undefined
-FUZZ_LIBS     := -Wl,--as-needed -lmicrohttpd -lzstd -ljansson -lnettle
+FUZZ_LIBS     := -Wl,--as-needed -lcurl -lmicrohttpd -lzstd -ljansson -lnettle
 
 # What each target links.
 fuzz_addresses_SRCS      := common/addresses.c
@@ -26,6 +26,7 @@ fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
 fuzz_endpoint_SRCS       := common/text.c container-agent/endpoint.c
 fuzz_engine-answer_SRCS  := common/container-facts.c common/parse.c host-helper/names/engine-answer.c
+fuzz_http-answer_SRCS    := common/digest.c common/fd.c common/parse.c container-agent/http-answer.c
 fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
@@ -42,7 +43,7 @@ fuzz_server-tus_SRCS     := common/fd.c host-helper/server/tus-headers.c
 fuzz_text_SRCS           := common/text.c
 
 FUZZ_NAMES := addresses arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
-	memory-map parse proc push-report seekable server-headers server-listen server-request server-tokens server-tus text
+	http-answer memory-map parse proc push-report seekable server-headers server-listen server-request server-tokens server-tus text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.
