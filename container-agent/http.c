@@ -29,7 +29,6 @@ struct exchange {
 	struct push *push;
 	struct http_request *request;
 	struct http_answer *answer;
-	uint64_t start; /* the source's position, where the body begins */
 	bool is_too_long, cannot_read;
 };
 
@@ -70,17 +69,16 @@ static size_t give_body(char *buf, size_t size, size_t count, void *context)
 	return (size_t)n;
 }
 
-/* The body once more, over another connection: the first one had been closed meanwhile. */
+/*
+ * The body once more, over another connection: the first one had been closed meanwhile.  Not when
+ * something of it was sent: how far that got is for the server to say.
+ */
 static int seek_body(void *context, curl_off_t offset, int origin)
 {
 	struct exchange *e = context;
 
-	if (origin != SEEK_SET || offset < 0 ||
-	    source_seek(e->push->source, e->start + (uint64_t)offset) < 0)
-		return CURL_SEEKFUNC_CANTSEEK;
-	e->push->report.sent -= e->request->sent - (uint64_t)offset;
-	e->request->sent = (uint64_t)offset;
-	return CURL_SEEKFUNC_OK;
+	return origin == SEEK_SET && offset == 0 && e->request->sent == 0 ? CURL_SEEKFUNC_OK
+									  : CURL_SEEKFUNC_FAIL;
 }
 
 /* Adds "NAME: VALUE" (an empty value: libcurl's own header is left out).  0 or -ENOMEM. */
@@ -203,8 +201,6 @@ CURLcode http_perform(struct http *http, struct http_request *request, struct ht
 	http->error[0] = '\0';
 	curl_easy_reset(http->curl); /* connections stay */
 	if (make_headers(http, request, is_home, &headers) == 0) {
-		if (request->has_body)
-			e.start = p->source->position;
 		set_bounds(http->curl);
 		set_callbacks(http->curl, &e);
 		set_server(http->curl, http, request->to, is_home);

@@ -39,12 +39,13 @@ struct options {
 
 static void print_usage(FILE *to)
 {
-	fputs("usage: coreferry-agent [--url URL] [--config FILE]\n"
+	fputs("usage: coreferry-agent [--url URL] [--config FILE] < CORE\n"
 	      "\n"
-	      "Uploads the core on stdin: PUT URL/ID.core.zst (or ID.core), with what CORE_* in "
-	      "the\n"
-	      "environment tells of it.  coreferry-helper starts it in the crashed process's\n"
-	      "container, with that process's rights.\n"
+	      "Brings the core on stdin to where it is wanted, with what CORE_* in the "
+	      "environment\n"
+	      "tells of it: over HTTP, by tus where the endpoint offers it, else by PUT\n"
+	      "URL/ID.core.zst (or ID.core).  Reports go to stdout, as JSON.  coreferry-helper\n"
+	      "starts it in the crashed process's container, with that process's rights.\n"
 	      "\n"
 	      "  --url URL      where to; else COREFERRY_URL, else url in the configuration, else "
 	      "the\n"

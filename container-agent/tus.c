@@ -160,7 +160,7 @@ static int patch(struct tus *t)
 	if (r == 0)
 		code = http_perform(t->http, &request, &answer);
 	curl_slist_free_all(headers);
-	if (r < 0)
+	if (r != 0)
 		return push_fail(t->push, EX_OSERR, "out of memory");
 
 	uint64_t most = t->offset + request.sent;
@@ -257,13 +257,13 @@ static int create(struct http *http, struct endpoint *base, struct endpoint *ret
 	struct curl_slist *headers = NULL;
 	struct http_answer answer;
 	char error[ENDPOINT_ERROR_SIZE];
-	int status;
 
 	if (http_add_header(&headers, "Tus-Resumable", "1.0.0") < 0 ||
-	    add_creation_headers(p, &headers) < 0)
-		status = push_fail(p, EX_OSERR, "out of memory");
-	else
-		status = http_ask(http, "POST", base, headers, &answer);
+	    add_creation_headers(p, &headers) < 0) {
+		curl_slist_free_all(headers);
+		return push_fail(p, EX_OSERR, "out of memory");
+	}
+	int status = http_ask(http, "POST", base, headers, &answer);
 	curl_slist_free_all(headers);
 	if (status == EX_OK)
 		status = http_judge(http, &request, CURLE_OK, &answer);

@@ -55,7 +55,8 @@ with open(sys.argv[1], "wb") as core:
 	zstd -q -1 -f "$1" -o "$1.zst"
 }
 
-# agent FILE ID [VARIABLE=VALUE]... [-- OPTION...]: pushes FILE (NAME.zst: as zstd) as the core of crash ID.
+# agent FILE ID [VARIABLE=VALUE]... [-- OPTION...]: pushes FILE (NAME.zst: as zstd) as the core of crash ID; through a pipe, as
+# the helper does.
 agent() {
 	local file=$1 id=$2 encoding=identity variables=()
 	shift 2
@@ -70,5 +71,5 @@ agent() {
 	fi
 	variables+=("CORE_SIZE=$(stat -c %s "$file")" "CORE_SHA256=$(sha "$file")")
 	env -i COREFERRY_BESIDE=1 PATH="$PATH" CORE_ID="$id" CORE_ENCODING="$encoding" "${variables[@]}" \
-		"$T/bin/coreferry-agent" "$@" <"$file"
+		"$T/bin/coreferry-agent" "$@" < <(exec cat "$file")
 }

@@ -3,8 +3,9 @@
 """cutting-proxy.py PORT TARGET-PORT CUTS [LOG]: passes connections of loopback on, and cuts them.
 
 CUTS is a file with a number in each line. Each connection takes the first line that is left: when it has passed on so many
-bytes towards the target, it is cut (reset) on both sides. "bytes/second" in its place makes it slow instead: "1000000/s".
-When there is no line left a connection goes through. LOG gets a line for each connection that was cut: how many bytes.
+bytes towards the target, it is cut (reset) on both sides; if it ends before, the next connection has that line. "1000000/s"
+in the place of a number makes the connection slow instead: so many bytes in a second. When there is no line left a
+connection goes through. LOG gets a line for each connection that was cut: how many bytes.
 """
 import select
 import socket
@@ -27,6 +28,14 @@ def next_cut():
         with open(cuts_file, "w") as f:
             f.write("\n".join(lines[1:]))
         return lines[0]
+
+
+def put_back(line):
+    with lock:
+        with open(cuts_file) as f:
+            lines = f.read().split()
+        with open(cuts_file, "w") as f:
+            f.write("\n".join([line] + lines))
 
 
 def reset(s):
@@ -65,6 +74,8 @@ def pass_on(client):
     except OSError:
         pass
     finally:
+        if left is not None and passed < left:
+            put_back(cut)
         reset(client)
         reset(server)
 
