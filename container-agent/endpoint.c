@@ -51,34 +51,55 @@ static int refuse(const char *text, const char *why, char error[ENDPOINT_ERROR_S
 	return -EINVAL;
 }
 
-/* A part of a URL (free it), NULL: it has none. */
+/*
+ * A part of a URL (free it): libcurl's memory is malloc's, curl_global_init() was told nothing
+ * else.
+ */
 static int get_part(CURLU *url, CURLUPart part, unsigned flags, char **ret_text)
 {
 	char *text = NULL;
 	CURLUcode code = curl_url_get(url, part, &text, flags);
 
-	if (code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD || code == CURLUE_NO_QUERY)
-		return 0;
 	if (code != CURLUE_OK)
 		return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
-	*ret_text = text; /* libcurl's memory is malloc's: curl_global_init() was told nothing else
-			   */
+	if (!text)
+		return -EINVAL;
+	*ret_text = text;
 	return 0;
 }
 
-/* The URL without what is nobody's business; nothing of the query either. */
+/* User or password; NULL: it has none. */
+static int get_credential(CURLU *url, CURLUPart part, char **ret_text)
+{
+	char *text = NULL;
+	CURLUcode code = curl_url_get(url, part, &text, CURLU_URLDECODE);
+
+	if (code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD)
+		return 0;
+	if (code != CURLUE_OK)
+		return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+	*ret_text = text;
+	return 0;
+}
+
+/* What a person wrote for the Unix socket, and the path; not the host that stands for it. */
+static int show_socket(CURLU *url, struct endpoint *e)
+{
+	char *path = NULL;
+	int r = get_part(url, CURLUPART_PATH, 0, &path);
+
+	if (r == 0 && asprintf(&e->shown, UNIX_SCHEME "%s%s", e->unix_name, path) < 0)
+		r = -ENOMEM;
+	free(path);
+	return r;
+}
+
+/* The URL without its query, which is nobody's business.  The CURLU is spoilt by that. */
 static int show(CURLU *url, struct endpoint *e)
 {
-	cleanup_free char *path = NULL;
-
 	if (curl_url_set(url, CURLUPART_QUERY, NULL, 0) != CURLUE_OK)
 		return -ENOMEM;
-	if (!e->unix_name)
-		return get_part(url, CURLUPART_URL, 0, &e->shown);
-	int r = get_part(url, CURLUPART_PATH, 0, &path);
-	if (r == 0 && asprintf(&e->shown, UNIX_SCHEME "%s%s", e->unix_name, path) < 0)
-		return -ENOMEM;
-	return r;
+	return e->unix_name ? show_socket(url, e) : get_part(url, CURLUPART_URL, 0, &e->shown);
 }
 
 /* Fills in all but the socket.  -EINVAL: not http or https, or not visible ASCII. */
@@ -87,12 +108,12 @@ static int take(CURLU *url, struct endpoint *e)
 	cleanup_free char *scheme = NULL;
 	int r = get_part(url, CURLUPART_SCHEME, 0, &scheme);
 
-	if (r == 0 && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+	if (r == 0 && scheme && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		r = -EINVAL;
 	if (r == 0)
-		r = get_part(url, CURLUPART_USER, CURLU_URLDECODE, &e->user);
+		r = get_credential(url, CURLUPART_USER, &e->user);
 	if (r == 0)
-		r = get_part(url, CURLUPART_PASSWORD, CURLU_URLDECODE, &e->password);
+		r = get_credential(url, CURLUPART_PASSWORD, &e->password);
 	if (r == 0 && (curl_url_set(url, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
 		       curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK ||
 		       curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK))
@@ -117,7 +138,7 @@ static int take_socket(const char *text, struct endpoint *e, char **ret_url,
 	if (!e->unix_name)
 		return -ENOMEM;
 	if (text_percent_decode(e->unix_name, &e->unix_socket, &len) < 0 || len == 0 ||
-	    e->unix_socket[0] != '/' || strlen(e->unix_socket) != len ||
+	    !e->unix_socket || e->unix_socket[0] != '/' || strlen(e->unix_socket) != len ||
 	    len >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return refuse(text,
 			      "behind http+unix:// stands the percent-encoded path of a socket",
@@ -237,7 +258,7 @@ bool endpoint_is_same_server(const struct endpoint *a, const struct endpoint *b)
 		cleanup_free char *of_b = NULL;
 
 		is_same = get_part(x, parts[i], CURLU_DEFAULT_PORT, &of_a) == 0 &&
-			  get_part(y, parts[i], CURLU_DEFAULT_PORT, &of_b) == 0 &&
+			  get_part(y, parts[i], CURLU_DEFAULT_PORT, &of_b) == 0 && of_a && of_b &&
 			  strcasecmp(of_a, of_b) == 0;
 	}
 	return is_same;
