@@ -77,7 +77,8 @@ agent_OBJS := common/config.o common/config-rule.o common/config-values.o common
 	container-agent/endpoint.o container-agent/http.o container-agent/http-access.o \
 	container-agent/http-answer.o container-agent/push.o container-agent/push-http.o \
 	container-agent/push-http-resume.o container-agent/put.o container-agent/tus.o container-agent/tus-metadata.o \
-	container-agent/settings.o container-agent/source.o
+	container-agent/settings.o container-agent/source.o container-agent/end-signal.o \
+	container-agent/file-name.o container-agent/push-file.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \

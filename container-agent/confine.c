@@ -53,6 +53,11 @@ static const int allowed[] = {
 	SCMP_SYS(fallocate),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),
+	/* giving a core file its name */
+	SCMP_SYS(linkat),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(unlinkat),
 	/* the network; libcurl wakes its resolver's thread by a pair of sockets or an eventfd */
 	SCMP_SYS(connect),
 	SCMP_SYS(bind),

@@ -109,24 +109,24 @@ static int parse_options(int argc, char *argv[], struct options *o)
 }
 
 /* Whose URLs begin how.  A scheme that is not here has no business with a core. */
-static const struct {
+static const struct scheme {
 	const char *prefix;
 	int (*push)(struct push *push);
+	const char *encoding; /* NULL: as the settings say */
 } schemes[] = {
-	{ "http://", push_http },
-	{ "https://", push_http },
-	{ "http+unix://", push_http },
+	{ "http://", push_http, NULL },
+	{ "https://", push_http, NULL },
+	{ "http+unix://", push_http, NULL },
+	/* A file called core is for tools that know nothing of us. */
+	{ "file:", push_file, "identity" },
 };
 
-static int push_by_scheme(struct push *push)
+static const struct scheme *find_scheme(const char *url)
 {
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		if (strncasecmp(push->url, schemes[i].prefix, strlen(schemes[i].prefix)) == 0)
-			return schemes[i].push(push);
-	return push_fail(push, EX_CONFIG,
-			 "not a URL to push to: '%.100s': it must begin with http://, https:// or "
-			 "http+unix://",
-			 push->url);
+		if (strncasecmp(url, schemes[i].prefix, strlen(schemes[i].prefix)) == 0)
+			return &schemes[i];
+	return NULL;
 }
 
 /* Opens the source, unless there is nothing to send, and pushes. */
@@ -134,17 +134,23 @@ static int push_source(struct push *push)
 {
 	char error[SOURCE_ERROR_SIZE];
 	cleanup_source struct source source = { .fd = -1 };
-	const char *encoding = push->settings->encoding;
+	const struct scheme *scheme = find_scheme(push->url);
 
+	if (!scheme)
+		return push_fail(push, EX_CONFIG,
+				 "not a URL to push to: '%.100s': it must begin with http://, "
+				 "https://, http+unix:// or file:",
+				 push->url);
 	if (push->abandon)
-		return push_by_scheme(push);
+		return scheme->push(push);
+	const char *encoding = scheme->encoding ? scheme->encoding : push->settings->encoding;
 	if (source_open(&source, STDIN_FILENO, encoding, error) < 0)
 		return push_fail(push, EX_DATAERR, "%s", error);
 	if (source.is_raw && strcmp(encoding, "identity") != 0)
 		log_info("the core is stored raw: it is sent so, and not as %s", encoding);
 	push->source = &source;
 	push->report.total = source.has_size ? source.size : 0;
-	int status = push_by_scheme(push);
+	int status = scheme->push(push);
 	push->source = NULL;
 	return status;
 }
@@ -193,6 +199,7 @@ int main(int argc, char *argv[])
 		log_error("libcurl cannot be initialised");
 		return EX_SOFTWARE;
 	}
+	attempt.is_helped = options.plan_fd >= 0;
 	bring_trust(&attempt, &trust);
 	if (options.plan_fd >= 0 && arrive(options.plan_fd) < 0)
 		return EX_OSERR;

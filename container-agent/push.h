@@ -26,12 +26,14 @@ struct push {
 	size_t trust_len;
 	const char *resume; /* what the attempt before left, visible ASCII, or NULL: not trusted */
 	bool abandon;	    /* send nothing: remove what `resume` tells of; the source is NULL */
+	bool is_helped;	    /* coreferry-helper started it: there may be another attempt */
 	struct push_report report;
 	uint64_t told_ms; /* when the last report was written */
 };
 
 /* Each returns a status of sysexits(3): 0: it is there; EX_TEMPFAIL: to be tried again. */
 int push_http(struct push *push);
+int push_file(struct push *push);
 
 int push_put_text(char **field, const char *text);
 __attribute__((format(printf, 3, 4))) int push_fail(struct push *push, int status,

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -71,7 +72,15 @@ static int work(void)
 	    lseek(fd, 0, SEEK_END) != 100 || fstat(fd, &st) < 0 || stat("/tmp", &st) < 0)
 		return 3;
 	char *block = malloc(8U << 20);
-	return block ? 0 : 4;
+	if (!block)
+		return 4;
+	/* A core file gets its name: none of these is there, and that is what they say. */
+	if (linkat(AT_FDCWD, "/nowhere/a", AT_FDCWD, "/nowhere/b", 0) == 0 || errno != ENOENT ||
+	    renameat(AT_FDCWD, "/nowhere/a", AT_FDCWD, "/nowhere/b") == 0 || errno != ENOENT ||
+	    renameat2(AT_FDCWD, "/nowhere/a", AT_FDCWD, "/nowhere/b", RENAME_NOREPLACE) == 0 ||
+	    errno != ENOENT || unlinkat(AT_FDCWD, "/nowhere/a", 0) == 0 || errno != ENOENT)
+		return 5;
+	return 0;
 }
 
 static bool is_refused(long result)
@@ -99,7 +108,7 @@ static int refused(void)
 	if (!is_refused(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)) ||
 	    !is_refused(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)))
 		return 4;
-	if (!is_refused(syscall(SYS_memfd_create, "x", 0)) || !is_refused(unlink("/nowhere")) ||
+	if (!is_refused(syscall(SYS_memfd_create, "x", 0)) || !is_refused(mkdir("/nowhere", 0)) ||
 	    !is_refused(chmod("/nowhere", 0)))
 		return 5;
 	return is_refused(syscall(999)) ? 0 : 6; /* what is not known yet */
