@@ -79,9 +79,9 @@ static int open_directory(struct sink *s)
 	cleanup_free char *dir =
 		slash ? strndup(s->path, (size_t)(slash - s->path) + 1) : strdup(".");
 
+	s->name = slash ? slash + 1 : s->path;
 	if (!dir)
 		return push_fail(s->push, EX_OSERR, "out of memory");
-	s->name = slash ? slash + 1 : s->path;
 	s->dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return s->dir_fd < 0 ? fail(s, "opening its directory", errno) : EX_OK;
 }
@@ -283,7 +283,7 @@ static int publish(struct sink *s, bool exists)
 
 static int run(struct sink *s)
 {
-	bool exists;
+	bool exists = false;
 	int status = open_directory(s);
 
 	if (status == EX_OK)
