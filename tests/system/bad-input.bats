@@ -140,7 +140,7 @@ helper() { "$T/bin/coreferry-helper" "$@" </dev/null; }
 		COREFERRY_URL=$url crash "$T/tests/crasher"
 		wait_quiet
 		is status "$(field .delegation.exit_status)" 78
-		[[ $(field .delegation.output) == *"not a URL to push below"* ]]
+		[[ $(field .delegation.output) == *"not a URL to push"* ]]
 	done
 }
 
