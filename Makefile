@@ -176,7 +176,8 @@ include tests/fuzz/fuzz.mk
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test-*.c))
 TESTED_OBJS  := $(filter-out %/main.o,$(sort $(helper_OBJS) $(names_OBJS) $(agent_OBJS) $(server_OBJS) $(cli_OBJS)))
 TEST_PROGRAMS := $(BUILD)/tests/crasher $(BUILD)/tests/crasher-static $(BUILD)/tests/reaper \
-	$(BUILD)/tests/rights-static $(BUILD)/tests/witness-static $(BUILD)/tests/burglar-static
+	$(BUILD)/tests/rights-static $(BUILD)/tests/witness-static $(BUILD)/tests/burglar-static \
+	$(BUILD)/tests/enter-agent
 
 # The zoo; of 32 bits too, if the compiler has a C library for that.
 ZOO_SOURCES := tests/programs/zoo.c tests/programs/zoo-memory.c tests/programs/zoo-special.c \
@@ -202,6 +203,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/tested.a
 
 # How long the agent takes to start; by hand, see its head.
 $(BUILD)/tests/bench/agent-start: $(BUILD)/tests/bench/agent-start.o $(BUILD)/tests/tested.a
+	@echo "  LD      $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lseccomp -lzstd -ljansson -lcap-ng -lnettle
+
+# The agent, started as the helper does, without a crash.
+$(BUILD)/tests/enter-agent: $(BUILD)/tests/programs/enter-agent.o $(BUILD)/tests/tested.a
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lseccomp -lzstd -ljansson -lcap-ng -lnettle
 

@@ -219,6 +219,11 @@ CURLcode http_perform(struct http *http, struct http_request *request, struct ht
 		retry_after > 0 && retry_after < INT32_MAX ? (uint32_t)retry_after : 0;
 	if (e.is_too_long && answer->body_bytes > 0)
 		return CURLE_OK;
+	/* libcurl takes no line of more than 100 KiB, and has no other word for that. */
+	if (code == CURLE_OUT_OF_MEMORY && answer->header_bytes > 0) {
+		e.is_too_long = true;
+		code = CURLE_WRITE_ERROR;
+	}
 	if (e.is_too_long)
 		snprintf(http->error, sizeof(http->error),
 			 "the headers of the answer are too long");

@@ -35,6 +35,7 @@ int push_http_compare_digest(struct push *push, const struct endpoint *to,
 		return -1;
 	if (strcmp(answer->repr_digest, push->source->sha256) == 0)
 		return push_http_verified(push, "digest");
+	push_put_text(&push->report.resume, NULL); /* there is nothing to go on with */
 	return push_fail(push, EX_PROTOCOL,
 			 "%s: not delivered: the server has something else: its SHA-256 is %s, "
 			 "and should be %s",

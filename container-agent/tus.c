@@ -166,6 +166,8 @@ static int patch(struct tus *t)
 	uint64_t most = t->offset + request.sent;
 	if (code == CURLE_OK && http_is_redirect(&answer))
 		return send_elsewhere(t, &answer);
+	if (code == CURLE_OK && (answer.status == 404 || answer.status == 410))
+		return TUS_GONE;
 	if (code == CURLE_OK && answer.status == 409)
 		return ask_offset(t, most); /* it is not where we thought */
 	int status = http_judge(t->http, &request, code, &answer);
