@@ -97,7 +97,9 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/tokens.o host-helper/server/receive-directory.o \
 	host-helper/server/receive-quota.o host-helper/server/tus-create.o host-helper/server/tus-finish.o \
 	host-helper/server/tus-headers.o host-helper/server/tus-lock.o host-helper/server/tus-route.o \
-	host-helper/server/tus-upload.o
+	host-helper/server/tus-upload.o host-helper/server/confine-server.o host-helper/server/exec.o \
+	host-helper/server/exec-run.o host-helper/server/generation.o host-helper/server/listener.o \
+	host-helper/server/run.o host-helper/server/tls.o host-helper/cli/registration-line.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
 	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \
@@ -134,7 +136,7 @@ $(BUILD)/coreferry-names: $(addprefix $(BUILD)/,$(names_OBJS))
 
 $(BUILD)/coreferryd: $(addprefix $(BUILD)/,$(server_OBJS))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lmicrohttpd -lzstd -ljansson -lnettle
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lmicrohttpd -lseccomp -lzstd -ljansson -lnettle
 
 $(BUILD)/coreferry: $(addprefix $(BUILD)/,$(cli_OBJS))
 	@echo "  LD      $@"
@@ -276,6 +278,7 @@ install: all
 		sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' \
 			scripts/systemd/$$unit.in > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	$(INSTALL) -m 0644 scripts/systemd/coreferryd.socket $(DESTDIR)$(UNITDIR)/coreferryd.socket
 	$(INSTALL) -D -m 0644 scripts/systemd/coreferry.tmpfiles $(DESTDIR)$(TMPFILESDIR)/coreferry.conf
 	$(INSTALL) -D -m 0644 scripts/systemd/coreferry.sysusers $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
 
@@ -284,7 +287,7 @@ uninstall:
 	rm -f $(DESTDIR)$(LIBEXECDIR)/coreferry-helper $(DESTDIR)$(LIBEXECDIR)/coreferry-agent \
 		$(DESTDIR)$(LIBEXECDIR)/coreferry-names \
 		$(DESTDIR)$(SBINDIR)/coreferryd $(DESTDIR)$(BINDIR)/coreferry \
-		$(DESTDIR)$(UNITDIR)/coreferryd.service \
+		$(DESTDIR)$(UNITDIR)/coreferryd.service $(DESTDIR)$(UNITDIR)/coreferryd.socket \
 		$(DESTDIR)$(UNITDIR)/coreferry-register.service \
 		$(DESTDIR)$(TMPFILESDIR)/coreferry.conf $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
 	for page in $(notdir $(MAN_PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done

@@ -82,7 +82,11 @@ void config_release(struct config *config)
 	free(config->podman_socket);
 	free(config->url);
 	free(config->listen);
+	free(config->receive);
+	free(config->receive_exec);
 	free(config->tokens_file);
+	free(config->tls_certificate);
+	free(config->tls_key);
 	config_patterns_release(config->pull_match);
 	config_patterns_release(config->exclude_exe);
 	config_patterns_release(config->exclude_container);
@@ -123,6 +127,10 @@ static const struct config_key {
 	{ "pull_match", config_set_patterns, FIELD(pull_match), false },
 	{ "pull_window", config_set_duration, FIELD(pull_window_ms), false },
 	{ "scope", config_set_scope, FIELD(scope_any), false },
+	{ "receive", config_set_path, FIELD(receive), false },
+	{ "receive_exec", config_set_path, FIELD(receive_exec), false },
+	{ "tls_certificate", config_set_path, FIELD(tls_certificate), false },
+	{ "tls_key", config_set_path, FIELD(tls_key), false },
 	{ "tokens_file", config_set_path, FIELD(tokens_file), false },
 	{ "receive_max_use", config_set_share, FIELD(receive_max_use), false },
 	{ "receive_max_use_each", config_set_share, FIELD(receive_max_use_each), false },

@@ -85,8 +85,11 @@ struct config {
 	char *listen;				  /* ADDR:PORT or NULL */
 	char *pull_match[CONFIG_PATTERN_MAX + 1]; /* globs of executables' basenames, then NULL */
 	uint64_t pull_window_ms;
-	bool scope_any;	   /* who reaches the port sees all crashes, not only its own container's */
-	char *tokens_file; /* or NULL: no tokens */
+	bool scope_any; /* who reaches the port sees all crashes, not only its own container's */
+	char *receive;	/* directory that uploads go to, or NULL */
+	char *receive_exec;		 /* program and arguments for what has arrived, or NULL */
+	char *tokens_file;		 /* or NULL: no tokens */
+	char *tls_certificate, *tls_key; /* or NULL */
 	struct config_share receive_max_use, receive_max_use_each; /* of the disk, for uploads */
 	uint32_t receive_max_cores, receive_max_cores_each;	   /* 0: no limit */
 	uint64_t receive_expire_ms; /* unfinished uploads of which nothing came for so long go */

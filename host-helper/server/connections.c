@@ -129,7 +129,9 @@ int connections_start(struct connections *all)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&all->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
-	return -pthread_create(&all->thread, NULL, look, all);
+	int r = -pthread_create(&all->thread, NULL, look, all);
+	all->is_started = r == 0;
+	return r;
 }
 
 /* Ends it, when libmicrohttpd has ended all connections. */

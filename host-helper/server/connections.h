@@ -16,7 +16,7 @@ struct connections {
 	pthread_cond_t wake;
 	pthread_t thread;
 	struct connection *first;
-	bool stopping;
+	bool is_started, stopping;
 };
 
 enum connection_state {

@@ -71,5 +71,18 @@
 #define LIMIT_FOLLOWERS	   64
 #define LIMIT_HEARTBEAT_MS 15000
 
+/* The program that --exec names: so many at once (others wait), for so long, with so much to say.
+ */
+#define LIMIT_EXEC_AT_ONCE 4
+#define LIMIT_EXEC_MS	   600000
+#define LIMIT_EXEC_END_MS  2000 /* from SIGTERM to SIGKILL */
+#define LIMIT_EXEC_OUTPUT  (64U << 10)
+#define LIMIT_EXEC_WAITING (1U << 20) /* bytes: some 200 cores */
+
+/* After a reload, requests that were under way have this long. */
+#define LIMIT_DRAIN_MS 3600000
+/* And so many reloads are waited for at once. */
+#define LIMIT_GENERATIONS 4
+
 /* On SIGTERM, requests that are under way have this long to end. */
 #define LIMIT_SHUTDOWN_MS 3000

@@ -67,7 +67,7 @@ int listen_parse(const char *text, union listen_address *ret_address)
 	return 0;
 }
 
-/* Writes an address as listen_parse() reads it; "?" for one that is neither IPv4 nor IPv6. */
+/* Writes an address as listen_parse() reads it; "unix" for a Unix socket, "?" for all else. */
 void listen_format(const struct sockaddr *address, char text[LISTEN_TEXT_SIZE])
 {
 	char host[INET6_ADDRSTRLEN] = "";
@@ -82,6 +82,8 @@ void listen_format(const struct sockaddr *address, char text[LISTEN_TEXT_SIZE])
 
 		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
 		snprintf(text, LISTEN_TEXT_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
+	} else if (address->sa_family == AF_UNIX) {
+		snprintf(text, LISTEN_TEXT_SIZE, "unix");
 	} else {
 		snprintf(text, LISTEN_TEXT_SIZE, "?");
 	}

@@ -8,49 +8,32 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <microhttpd.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "exec.h"
 #include "fd.h"
-#include "limits.h"
-#include "listen.h"
+#include "generation.h"
 #include "log.h"
-#include "options.h"
 #include "privileges.h"
 #include "receive-directory.h"
-#include "receive-quota.h"
-#include "receive.h"
-#include "request.h"
-#include "server.h"
-#include "store-index.h"
-#include "tokens.h"
-#include "tus-finish.h"
-#include "unpack-turns.h"
-#include "waiters.h"
+#include "run.h"
 
 /* --- the start, step by step; each returns EX_OK, or has said what is wrong --- */
 
-static int choose_address(const struct options *options, const struct config *config,
-			  union listen_address *ret_address)
+/* Where testenv's clients look for us, when nothing else was said. */
+static int add_default(struct listeners *listeners)
 {
-	const char *text = options->listen ? options->listen : config->listen;
-	int r = text ? listen_parse(text, ret_address) : listen_default(ret_address);
+	struct listener *listener = &listeners->list[0];
 
+	*listener = (struct listener){ .fd = -1 };
+	int r = listen_default(&listener->address);
 	if (r == 0)
-		return EX_OK;
-	if (text)
-		log_error("%s %s: not an address; wants ADDR:PORT such as 10.0.3.1:8042, "
-			  "[fd00::1]:8042, or 0.0.0.0:8042 for all",
-			  options->listen ? "--listen" : "listen =", text);
+		listeners->count = 1;
 	else if (r == -EINVAL)
 		log_error(LISTEN_HOST_VAR
 			  " is not an address; correct it, or say --listen ADDR:PORT");
@@ -61,17 +44,37 @@ static int choose_address(const struct options *options, const struct config *co
 			  "or " LISTEN_HOST_VAR " in the environment");
 	else
 		log_error("the addresses of this machine cannot be listed: %s", strerror(-r));
-	if (text && !options->listen)
-		return EX_CONFIG;
-	return r == -EINVAL ? EX_USAGE : EX_UNAVAILABLE;
+	return r == 0 ? EX_OK : r == -EINVAL ? EX_USAGE : EX_UNAVAILABLE;
 }
 
-static int open_socket(const union listen_address *address, int *ret_fd)
+static int choose_listeners(const struct options *options, const struct config *config,
+			    struct listeners *listeners)
+{
+	char error[LISTENER_ERROR_SIZE] = "out of memory";
+
+	if (listeners_add_passed(listeners, error) < 0) {
+		log_error("%s", error);
+		return EX_OSERR;
+	}
+	for (size_t i = 0; options->listen[i]; i++)
+		if (listeners_add(listeners, options->listen[i], error) < 0) {
+			log_error("--listen %s", error);
+			return EX_USAGE;
+		}
+	if (!options->listen[0] && config->listen &&
+	    listeners_add(listeners, config->listen, error) < 0) {
+		log_error("listen = %s", error);
+		return EX_CONFIG;
+	}
+	return listeners->count > 0 ? EX_OK : add_default(listeners);
+}
+
+static int open_address(struct listener *listener)
 {
 	char text[LISTEN_TEXT_SIZE];
-	int r = listen_open(address, ret_fd);
+	int r = listen_open(&listener->address, &listener->fd);
 
-	listen_format(&address->any, text);
+	listen_format(&listener->address.any, text);
 	switch (r) {
 	case 0:
 		return EX_OK;
@@ -96,6 +99,38 @@ static int open_socket(const union listen_address *address, int *ret_fd)
 		log_error("%s: cannot listen: %s", text, strerror(-r));
 		return EX_OSERR;
 	}
+}
+
+static int open_unix(struct listener *listener, gid_t gid)
+{
+	int r = listener_open_unix(listener, gid);
+
+	if (r == 0)
+		return EX_OK;
+	if (r == -EADDRINUSE)
+		log_error("unix:%s: somebody listens there already, or it is no socket",
+			  listener->path);
+	else if (r == -ENOENT && listener->group[0])
+		log_error("unix:%s: there is no group %s, or no such directory", listener->path,
+			  listener->group);
+	else
+		log_error("unix:%s: cannot listen: %s", listener->path, strerror(-r));
+	return r == -EADDRINUSE ? EX_UNAVAILABLE : r == -EACCES ? EX_NOPERM : EX_OSERR;
+}
+
+/* gid: whom a Unix socket is for, unless it says another group. */
+static int open_sockets(struct listeners *listeners, gid_t gid)
+{
+	int r = EX_OK;
+
+	for (size_t i = 0; i < listeners->count && r == EX_OK; i++) {
+		struct listener *listener = &listeners->list[i];
+
+		if (listener->fd >= 0)
+			continue;
+		r = listener->is_unix ? open_unix(listener, gid) : open_address(listener);
+	}
+	return r;
 }
 
 static int choose_user(const char *text, struct privileges_user *user, bool *ret_change)
@@ -168,26 +203,35 @@ static int open_received(const char *path, struct store *ret_received)
 	return EX_CANTCREAT;
 }
 
-static int open_directories(const struct options *options, struct server *server)
+static int open_directories(const struct options *options, const struct config *config,
+			    struct base *base)
 {
-	const char *path = options->store ? options->store : server->config.store;
+	const char *path = options->store ? options->store : config->store;
+	const char *receive = options->receive ? options->receive : config->receive;
 	struct stat store, received;
 	int r = EX_OK;
 
-	server->receive = options->receive != NULL;
-	server->pull = !server->receive || options->store;
-	if (server->pull)
-		r = open_store(path, &server->store);
-	if (r == EX_OK && server->receive)
-		r = open_received(options->receive, &server->received);
-	if (r != EX_OK || !server->pull || !server->receive)
+	base->receive = receive != NULL;
+	/* One that only receives is a job's own; that of a host does both. */
+	base->pull = !options->receive || options->store;
+	if (base->pull) {
+		base->store_path = strdup(path);
+		r = base->store_path ? open_store(path, &base->store) : EX_OSERR;
+	}
+	if (r == EX_OK && receive)
+		r = open_received(receive, &base->received);
+	if (r == EX_OK && receive && !(base->received_path = realpath(receive, NULL))) {
+		log_error("--receive %s: %s", receive, strerror(errno));
+		r = EX_CANTCREAT;
+	}
+	if (r != EX_OK || !base->pull || !receive)
 		return r;
 	/* The helper's captures under way would look like uploads that were left over. */
-	if (fstat(server->store.crashes_fd, &store) < 0 ||
-	    fstat(server->received.crashes_fd, &received) < 0 ||
+	if (fstat(base->store.crashes_fd, &store) < 0 ||
+	    fstat(base->received.crashes_fd, &received) < 0 ||
 	    (store.st_dev == received.st_dev && store.st_ino == received.st_ino)) {
 		log_error("--receive %s: that is the store's own directory; name another one",
-			  options->receive);
+			  receive);
 		return EX_USAGE;
 	}
 	return EX_OK;
@@ -204,244 +248,97 @@ static int drop_privileges(const struct privileges_user *user)
 }
 
 /* As the user that we are now: are the directories what they need to be? */
-static int check_directories(const struct options *options, struct server *server)
+static int check_directories(const struct options *options, const struct config *config,
+			     struct base *base)
 {
-	if (server->pull && faccessat(server->store.crashes_fd, ".", R_OK | X_OK, AT_EACCESS) < 0) {
+	const char *store = options->store ? options->store : config->store;
+
+	if (base->pull && faccessat(base->store.crashes_fd, ".", R_OK | X_OK, AT_EACCESS) < 0) {
 		log_error("store %s: user %u, group %u cannot read it: %s; give it the group of "
 			  "%s/crashes (%u), or choose with --user",
-			  options->store ? options->store : server->config.store, geteuid(),
-			  getegid(), strerror(errno),
-			  options->store ? options->store : server->config.store,
-			  server->store.gid);
+			  store, geteuid(), getegid(), strerror(errno), store, base->store.gid);
 		return EX_NOPERM;
 	}
-	int r = server->receive ? receive_prepare(&server->received, &server->uploads_fd) : 0;
+	int r = base->receive ? receive_prepare(&base->received, &base->uploads_fd) : 0;
 	if (r == 0)
 		return EX_OK;
 	log_error(
 		"--receive %s: user %u, group %u cannot write there: %s; chown it, or choose with "
 		"--user",
-		options->receive, geteuid(), getegid(), strerror(-r));
+		base->received_path, geteuid(), getegid(), strerror(-r));
 	return EX_CANTCREAT;
 }
 
-/* As the user that we are now, so that it can be read again later. */
-static int load_tokens(const struct options *options, struct server *server)
-{
-	const char *path = options->tokens ? options->tokens : server->config.tokens_file;
-	char error[TOKENS_ERROR_SIZE];
+#define EXEC_WORDS_MAX 32
 
-	if (!path || tokens_load(path, &server->tokens, error) == 0)
+/* Forks the process that starts what --exec or the configuration names. */
+static int start_exec(const struct options *options, const struct config *config, struct base *base)
+{
+	cleanup_free char *copy = config->receive_exec ? strdup(config->receive_exec) : NULL;
+	char *words[EXEC_WORDS_MAX + 1] = { NULL }, *save = NULL, **argv = options->exec;
+	size_t count = 0;
+
+	if (!base->receive || (!argv && !config->receive_exec))
 		return EX_OK;
-	log_error("%s", error);
-	return EX_CONFIG;
-}
-
-/* Gets descriptors for all connections that we allow; returns for how many they are enough. */
-static unsigned raise_descriptors(void)
-{
-	const rlim_t wanted = LIMIT_CONNECTIONS * LIMIT_CONNECTION_FDS + LIMIT_OTHER_FDS;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return LIMIT_THREADS;
-	if (limit.rlim_cur < wanted) {
-		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	for (char *word = argv || !copy ? NULL : strtok_r(copy, " \t", &save);
+	     word && count < EXEC_WORDS_MAX; word = strtok_r(NULL, " \t", &save))
+		words[count++] = word;
+	if (!argv)
+		argv = words;
+	if (!argv[0] || argv[0][0] != '/') {
+		log_error("--exec %s: wants an absolute path", argv[0] ? argv[0] : "");
+		return EX_USAGE;
 	}
-	if (limit.rlim_cur >= wanted)
-		return LIMIT_CONNECTIONS;
-	rlim_t enough = limit.rlim_cur > LIMIT_OTHER_FDS
-				? (limit.rlim_cur - LIMIT_OTHER_FDS) / LIMIT_CONNECTION_FDS
-				: 0;
-	return enough < LIMIT_THREADS ? LIMIT_THREADS : (unsigned)enough;
-}
-
-/* --- the run --- */
-
-/* What libmicrohttpd has to say is about peers that break off, so it is not let to flood the log.
- */
-__attribute__((format(printf, 2, 0))) static void log_library(void *context, const char *format,
-							      va_list args)
-{
-	static atomic_ullong last_ms;
-	unsigned long long now_ms = clock_monotonic_ms();
-	char text[256];
-
-	(void)context;
-	if (now_ms - atomic_exchange(&last_ms, now_ms) < 1000)
-		return;
-	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_warning("http: %s", text);
-}
-
-static struct MHD_Daemon *start_http(struct server *server, int fd)
-{
-	/* libmicrohttpd takes descriptors apart by worker, so each gets its share of the limit. */
-	const struct MHD_OptionItem options[] = {
-		{ MHD_OPTION_LISTEN_SOCKET, fd, NULL },
-		{ MHD_OPTION_THREAD_POOL_SIZE, LIMIT_THREADS, NULL },
-		{ MHD_OPTION_CONNECTION_LIMIT, raise_descriptors(), NULL },
-		{ MHD_OPTION_PER_IP_CONNECTION_LIMIT, LIMIT_CONNECTIONS_PER_IP, NULL },
-		{ MHD_OPTION_CONNECTION_TIMEOUT, LIMIT_IDLE_S, NULL },
-		{ MHD_OPTION_CONNECTION_MEMORY_LIMIT, LIMIT_CONNECTION_MEMORY, NULL },
-		{ MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL },
-		{ MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL },
-		{ MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)request_completed, server },
-		{ MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)connections_notify,
-		  &server->connections },
-		{ MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)request_keep_path, NULL },
-		{ MHD_OPTION_END, 0, NULL },
-	};
-
-	/* The logger comes first: it is for what is wrong with the others, too. */
-	return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-					MHD_USE_ERROR_LOG,
-				0, NULL, NULL, request_handle, server, MHD_OPTION_EXTERNAL_LOGGER,
-				log_library, NULL, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-}
-
-static void log_start(const struct options *options, const struct server *server, int fd)
-{
-	union listen_address address = { 0 };
-	socklen_t len = sizeof(address);
-	char text[LISTEN_TEXT_SIZE];
-
-	(void)getsockname(fd, &address.any, &len);
-	listen_format(&address.any, text);
-	log_info("listening on %s as user %u, group %u%s%s%s%s", text, geteuid(), getegid(),
-		 server->pull ? "; serves " : "",
-		 !server->pull	  ? ""
-		 : options->store ? options->store
-				  : server->config.store,
-		 server->receive ? "; receives into " : "",
-		 server->receive ? options->receive : "");
-}
-
-/* Nobody new is let in; who is in may end, for a while, or until a second signal. */
-static void stop_http(struct MHD_Daemon *http, struct server *server, const sigset_t *signals)
-{
-	const struct timespec step = { 0, 20000000 };
-	uint64_t until_ms = clock_monotonic_ms() + LIMIT_SHUTDOWN_MS;
-	int fd = MHD_quiesce_daemon(http);
-
-	waiters_stop(server->waiters);
-	unpack_turns_stop(server->unpack_turns);
-	if (server->tus_finish)
-		tus_finish_stop(server->tus_finish);
-	while (atomic_load(&server->requests) > 0 && clock_monotonic_ms() < until_ms)
-		if (sigtimedwait(signals, NULL, &step) > 0)
-			break;
-	MHD_stop_daemon(http);
-	fd_close(&fd);
-}
-
-static int start_receiving(struct server *server)
-{
-	const struct config *config = &server->config;
-	const struct receive_limits limits = {
-		.use = config->receive_max_use,
-		.use_each = config->receive_max_use_each,
-		.cores = config->receive_max_cores,
-		.cores_each = config->receive_max_cores_each,
-	};
-	int r = receive_quota_new(&server->received, server->uploads_fd, &limits, &server->quota);
-
-	return r < 0 ? r : tus_finish_start(server, &server->tus_finish);
-}
-
-static int run(const struct options *options, struct server *server, int *fd)
-{
-	sigset_t signals;
-	int signal_number, r;
-
-	/* Blocked in every thread: this one takes them. */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-
-	r = connections_start(&server->connections);
+	int r = exec_start(argv, &base->exec_fd);
 	if (r == 0)
-		r = waiters_start(&server->waiters);
-	if (r == 0)
-		r = unpack_turns_start(&server->unpack_turns);
-	if (r == 0 && server->pull)
-		r = store_index_start(&server->store, waiters_wake, server->waiters,
-				      &server->index);
-	if (r == 0 && server->receive)
-		r = start_receiving(server);
-	if (r < 0) {
-		log_error("cannot start: %s", strerror(-r));
-		return EX_OSERR;
-	}
-	struct MHD_Daemon *http = start_http(server, *fd);
-	if (!http) {
-		log_error("the HTTP server cannot start: %s", strerror(errno));
-		return EX_SOFTWARE;
-	}
-	log_start(options, server, *fd);
-	*fd = -1; /* the daemon's, until it is quiesced */
-
-	sigwait(&signals, &signal_number);
-	log_info("ends: %s", signal_number == SIGTERM  ? "SIGTERM"
-			     : signal_number == SIGINT ? "SIGINT"
-						       : "SIGHUP");
-	stop_http(http, server, &signals);
-	store_index_stop(&server->index);
-	unpack_turns_free(&server->unpack_turns);
-	waiters_free(&server->waiters);
-	if (server->tus_finish)
-		tus_finish_free(&server->tus_finish);
-	receive_quota_free(&server->quota);
-	connections_stop(&server->connections);
-	return EX_OK;
+		return EX_OK;
+	log_error("--exec %s: cannot be started: %s", argv[0], strerror(-r));
+	return EX_NOINPUT;
 }
 
-static int start(const struct options *options, struct server *server)
+static int start(struct base *base)
 {
-	union listen_address address;
-	struct privileges_user user;
-	cleanup_fd int fd = -1;
+	const struct options *options = &base->options;
+	struct privileges_user user = { getuid(), getgid() };
+	struct config config;
 	bool change_user;
 	int r;
 
-	if ((r = choose_address(options, &server->config, &address)) != EX_OK ||
-	    (r = choose_user(options->user, &user, &change_user)) != EX_OK ||
-	    (r = open_directories(options, server)) != EX_OK ||
-	    (r = open_socket(&address, &fd)) != EX_OK ||
-	    (r = drop_privileges(change_user ? &user : NULL)) != EX_OK ||
-	    (r = check_directories(options, server)) != EX_OK ||
-	    (r = load_tokens(options, server)) != EX_OK)
-		return r;
-	return run(options, server, &fd);
+	if (config_init(&config) < 0) {
+		log_error("out of memory");
+		return EX_OSERR;
+	}
+	if ((r = options_load_config(options, &config)) == EX_OK &&
+	    (r = choose_listeners(options, &config, &base->listeners)) == EX_OK &&
+	    (r = choose_user(options->user, &user, &change_user)) == EX_OK &&
+	    (r = open_directories(options, &config, base)) == EX_OK &&
+	    (r = open_sockets(&base->listeners, user.gid)) == EX_OK &&
+	    (r = drop_privileges(change_user ? &user : NULL)) == EX_OK &&
+	    (r = check_directories(options, &config, base)) == EX_OK)
+		r = start_exec(options, &config, base);
+	config_release(&config);
+	return r == EX_OK ? run(base) : r;
 }
 
 int main(int argc, char *argv[])
 {
-	struct server server = { .store.crashes_fd = -1,
-				 .received.crashes_fd = -1,
-				 .uploads_fd = -1 };
-	struct options options = { 0 };
+	struct base base = {
+		.store.crashes_fd = -1, .received.crashes_fd = -1, .uploads_fd = -1, .exec_fd = -1
+	};
 
 	log_init("coreferryd", false);
 	umask(027);
 	/* Fixed, or glibc raises it and keeps every big buffer that there ever was at once. */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
-	if (config_init(&server.config) < 0) {
-		log_error("out of memory");
-		return EX_OSERR;
-	}
-	int r = options_read(argc, argv, &options, &server.config);
+	int r = options_read(argc, argv, &base.options);
 	if (r < 0)
-		r = start(&options, &server);
-	store_close(&server.store);
-	store_close(&server.received);
-	fd_close(&server.uploads_fd);
-	tokens_free(&server.tokens);
-	config_release(&server.config);
+		r = start(&base);
+	listeners_close(&base.listeners);
+	store_close(&base.store);
+	store_close(&base.received);
+	fd_close(&base.uploads_fd);
+	fd_close(&base.exec_fd);
+	free(base.received_path);
+	free(base.store_path);
 	return r;
 }

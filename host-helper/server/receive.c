@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "exec.h"
 #include "fd.h"
 #include "limits.h"
 #include "log.h"
@@ -404,6 +405,20 @@ static int publish(struct receive *receive, const struct receive_result *result)
 	return fsync(received->crashes_fd) < 0 ? -errno : 0;
 }
 
+/* The program of --exec, if there is one. */
+static void tell(const struct receive *receive)
+{
+	const struct server *server = receive->server;
+	const struct crash *crash = &receive->headers.crash;
+	int r = server->exec_fd < 0 ? 0
+				    : exec_notify(server->exec_fd, server->received_path,
+						  receive->directory, crash);
+
+	if (r < 0)
+		log_error("exec %s: not started: %s", crash->id,
+			  r == -EAGAIN ? "too many wait already" : strerror(-r));
+}
+
 /* The body is complete: checks it, and publishes the crash. The answer tells which. */
 void receive_end(struct receive *receive, struct answer *answer)
 {
@@ -420,6 +435,8 @@ void receive_end(struct receive *receive, struct answer *answer)
 			answer_other(answer);
 		} else {
 			r = publish(receive, &result);
+			if (r == 0)
+				tell(receive);
 			if (r == 0)
 				answer_stored(receive, MHD_HTTP_CREATED, result.raw_size,
 					      result.raw_sha256, answer);

@@ -24,7 +24,9 @@ struct server {
 	struct store store;
 	bool receive;	       /* PUT, into received */
 	struct store received; /* crashes_fd is the directory of --receive: the same layout */
-	int uploads_fd;	       /* .uploads in it, for tus */
+	const char *received_path;
+	int uploads_fd; /* .uploads in it, for tus */
+	int exec_fd;	/* exec_notify(), or -1 */
 	struct receive_quota *quota;
 	struct tus_finish *tus_finish;
 	struct tokens *tokens; /* NULL: none are asked for */

@@ -5,11 +5,24 @@
  * What is taken is IPv4 or IPv6, and is the same address when it is written and read again; what is
  * refused leaves the result as it was.
  */
-#include "../../host-helper/server/listen.h"
+#include "../../host-helper/server/listener.h"
 
 #include <errno.h>
 
 #include "fuzz.h"
+
+static void check_listener(const char *text)
+{
+	struct listener listener;
+
+	if (listener_parse(text, &listener) < 0)
+		return;
+	assert(listener.fd == -1 && !(listener.tls && listener.is_unix));
+	if (listener.is_unix)
+		assert(listener.path[0] == '/' &&
+		       strnlen(listener.path, sizeof(listener.path)) < sizeof(listener.path) &&
+		       (listener.mode & ~0666U) == 0);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	union listen_address address, before, again;
 	char written[LISTEN_TEXT_SIZE];
 
+	check_listener(text);
 	memset(&address, 0x55, sizeof(address));
 	before = address;
 	int r = listen_parse(text, &address);

@@ -34,7 +34,7 @@ fuzz_push-report_SRCS    := common/push-report.c common/text.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
 fuzz_server-headers_SRCS := common/addresses.c common/addresses-json.c common/container-facts.c common/core-headers.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c common/digest.c \
 	common/json-fields.c common/parse.c common/text.c host-helper/server/receive-headers.c
-fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c
+fuzz_server-listen_SRCS  := common/fd.c common/parse.c host-helper/server/listen.c host-helper/server/listener.c
 fuzz_server-request_SRCS := common/crash-filter.c common/crash-id.c common/parse.c common/text.c \
 	host-helper/server/api-path.c host-helper/server/api-query.c host-helper/server/http-range.c host-helper/server/metrics.c \
 	common/counters.c common/fd.c

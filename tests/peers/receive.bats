@@ -3,6 +3,8 @@
 #
 # What is received by PUT: tokens and their directories, quotas, digests, and what is refused.
 
+bats_require_minimum_version 1.5.0
+
 load common
 load receive
 

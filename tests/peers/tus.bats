@@ -3,6 +3,8 @@
 #
 # tus 1.0.0: uploads over several requests, cut connections, and servers that are killed.
 
+bats_require_minimum_version 1.5.0
+
 load common
 load receive
 
@@ -178,4 +180,17 @@ print(s.recv(1000).split(b"\r\n")[0].decode())' "$PORT")" 'HTTP/1.1 431 Request 
 	tus_create 5 -H "Upload-Metadata: sha256 $(b64 "$(sha "$T/core")")"
 	tus_patch 400 0 "$T/piece"
 	is "cores" "$(find "$T/in" -name core | wc -l) $(partials)" "1 0"
+}
+
+@test "tus: an upload of which nothing comes any more is removed, one that goes on is not" {
+	receiver_config 'receive_expire = 1h'
+	receiver
+	tus_create 5
+	local old=${LOCATION##*/}
+	tus_create 5
+	touch -d '2 hours ago' "$T/in/.uploads/$old/body"
+	receiver_end KILL
+	receiver
+	is "what is left" "$(ls "$T/in/.uploads")" "${LOCATION##*/}"
+	grep -F '1 uploads of which nothing came any more are removed' "$T/log"
 }
