@@ -101,6 +101,8 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/exec-run.o host-helper/server/generation.o host-helper/server/listener.o \
 	host-helper/server/run.o host-helper/server/tls.o host-helper/cli/registration-line.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
+	common/crash-filter.o common/crash-glance.o host-helper/cli/cli-filter.o \
+	host-helper/cli/cmd-rm.o host-helper/cli/cmd-watch.o host-helper/cli/crash-row.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
 	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \
 	host-helper/cli/cmd-status.o host-helper/cli/cmd-unregister.o \

@@ -15,7 +15,8 @@
 #include "log.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_register, &cli_unregister, &cli_status, &cli_list, &cli_info, &cli_dump, NULL,
+	&cli_register, &cli_unregister, &cli_status, &cli_list, &cli_watch,
+	&cli_rm,       &cli_info,	&cli_dump,   NULL,
 };
 
 static void print_help(void)

@@ -21,6 +21,8 @@ fuzz_container_SRCS      := common/container.c
 fuzz_container-facts_SRCS := common/container-facts.c common/parse.c
 fuzz_crash_SRCS          := common/addresses.c common/addresses-json.c common/container-facts.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c \
 	common/digest.c common/json-fields.c common/parse.c common/text.c
+fuzz_crash-glance_SRCS   :=  common/crash-glance.c common/addresses.c common/addresses-json.c common/container-facts.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c \
+	common/digest.c common/json-fields.c common/parse.c common/text.c
 fuzz_crash-id_SRCS       := common/crash-id.c
 fuzz_digest_SRCS         := common/digest.c
 fuzz_elf-core_SRCS       := common/elf-core.c
@@ -42,8 +44,9 @@ fuzz_server-tokens_SRCS  := common/fd.c host-helper/server/tokens.c
 fuzz_server-tus_SRCS     := common/fd.c host-helper/server/tus-headers.c
 fuzz_text_SRCS           := common/text.c
 
-FUZZ_NAMES := addresses arguments cgroup config container container-facts crash crash-id digest elf-core endpoint engine-answer \
-	http-answer memory-map parse proc push-report seekable server-headers server-listen server-request server-tokens server-tus text
+FUZZ_NAMES := addresses arguments cgroup config container container-facts crash crash-glance crash-id digest \
+	elf-core endpoint engine-answer http-answer memory-map parse proc push-report seekable server-headers \
+	server-listen server-request server-tokens server-tus text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
 # The objects of the replay programs stand in $(BUILD)/tests/fuzz/, those of the fuzzers in $(BUILD)/fuzz/.

@@ -81,42 +81,26 @@ print([c['id'] for c in json.load(urllib.request.urlopen('$SERVER/cores'))['core
 
 @test "pull: from two Docker containers on one bridge: each its own; a container on the host's network: nothing" {
 	docker_up
-	local base gateway
-	base=$(docker_image_base)
-	gateway=$(docker_gateway)
-	serve "$gateway"
+	local image address
+	image=$(docker_image_demo demo)
+	serve "$(docker_gateway)"
+	ask() { docker_cli exec "pull-$1" python3 -S /t/pull.py "$SERVER$2"; }
 	for name in one two; do
-		docker_cli run -d --name "pull-$name" -v "$T/tests:/t:ro" "$base" sleep 1000
+		docker_start "pull-$name" -v "$T/tests:/t:ro" "$image" sleep 1000
 	done
-	in_docker() {
-		local name=$1
-		shift
-		docker_cli exec "pull-$name" "$@"
-	}
-	in_docker one /t/open5gs-amfd --heap 20 || true
+	docker_cli exec pull-one /t/open5gs-amfd --heap 20 || true
 	wait_quiet
 	id=$(basename "$(newest)")
-	is "its own" "$(ns_pull one /core)" "$(pulled /t/open5gs-amfd)"
-	is "the other one" "$(ns_pull two /core)" 404
-	is "the other one by id" "$(ns_pull two "/cores/$id")" 404
-	is address "$(field '.container.addresses[0]')" "$(docker_address pull-one)"
-	# It goes, and the other one gets its address: nothing, since the link is another.
 	address=$(docker_address pull-one)
-	docker_cli rm -f pull-one
-	docker_cli rm -f pull-two
-	docker_cli run -d --name pull-three -v "$T/tests:/t:ro" "$base" sleep 1000
+	is address "$(field '.container.addresses[0]')" "$address"
+	is "its own" "$(ask one /core)" "$(pulled /t/open5gs-amfd)"
+	is "the other one" "$(ask two /core)" 404
+	is "the other one by id" "$(ask two "/cores/$id")" 404
+	# It goes, and another one gets its address: nothing, since the link is another.
+	docker_destroy pull-one
+	docker_destroy pull-two
+	docker_start pull-three -v "$T/tests:/t:ro" "$image" sleep 1000
 	is "the same address again" "$(docker_address pull-three)" "$address"
-	is "its next owner" "$(ns_pull three /core)" 404
-	docker_cli run -d --name pull-host --network host -v "$T/tests:/t:ro" "$base" sleep 1000
-	forget_crashes
-	in_docker host /t/open5gs-amfd || true
-	wait_quiet
-	is "no addresses" "$(field '.container.addresses')" null
-	is "host's network" "$(ns_pull host /core)" 404
-	docker_cli rm -f pull-three pull-host
-}
-
-# ns_pull NAME PATH: the host's Python in the container's network.
-ns_pull() {
-	nsenter -t "$(docker_cli inspect -f '{{.State.Pid}}' "pull-$1")" -n python3 -S "$T/tests/pull.py" "$SERVER$2"
+	is "its next owner" "$(ask three /core)" 404
+	docker_destroy pull-three
 }
