@@ -4,7 +4,7 @@
  * adds to it.  As root: PID is a process in namespaces of its own (a container's), which is entered
  * as if it had crashed; its network must reach ADDRESS, where this listens.
  *
- * usage: agent-start AGENT PID ADDRESS [ROUNDS]      prints medians and maxima, in ms
+ * usage: agent-start AGENT PID ADDRESS [ROUNDS]      prints minima, medians and maxima, in ms
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -112,9 +112,11 @@ static int compare(const void *a, const void *b)
 
 static void report(const char *what, uint64_t *us, int count)
 {
+	int middle = count / 2;
+
 	qsort(us, (size_t)count, sizeof(*us), compare);
-	printf("%-24s median %7.3f  max %7.3f ms of %d\n", what, (double)us[count / 2] / 1000,
-	       (double)us[count - 1] / 1000, count);
+	printf("%-24s min %7.3f  median %7.3f  max %7.3f ms of %d\n", what, (double)us[0] / 1000,
+	       (double)us[middle] / 1000, (double)us[count - 1] / 1000, count);
 }
 
 int main(int argc, char *argv[])
@@ -122,7 +124,8 @@ int main(int argc, char *argv[])
 	static uint64_t us[3][ROUNDS_MAX];
 	int rounds = argc > 4 ? atoi(argv[4]) : 50;
 	char url[64], id[] = "CORE_ID=20261121T023753.123456Z-4166-9f3c";
-	char *environment[] = { id, url, NULL };
+	char encoding[] = "CORE_ENCODING=zstd";
+	char *environment[] = { id, url, encoding, NULL };
 	struct arguments arguments = { 0 };
 	struct victim victim;
 
