@@ -63,7 +63,8 @@ helper_OBJS := $(COMMON_BASE) common/crash-files.o common/removal.o common/seeka
 	host-helper/helper/memory-scan.o host-helper/helper/memory-source.o \
 	host-helper/helper/pipe-source.o host-helper/helper/spool-source.o \
 	host-helper/helper/delegate.o host-helper/helper/delegate-attempt.o \
-	host-helper/helper/delivery.o host-helper/helper/container-life.o \
+	host-helper/helper/delivery.o host-helper/helper/delivery-left-over.o \
+	host-helper/helper/delivery-state.o host-helper/helper/anchor.o host-helper/helper/container-life.o \
 	host-helper/helper/delegate-child.o host-helper/helper/delegate-feed.o \
 	host-helper/helper/delegate-filter.o host-helper/helper/delegate-namespace.o \
 	host-helper/helper/delegate-run.o \

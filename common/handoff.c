@@ -111,6 +111,8 @@ static int add_for_agent(struct handoff *h, const struct handoff_request *q)
 		r = add(h, "CORE_TRUST_URL", "no");
 	if (r == 0)
 		r = add(h, "CORE_RESUME", q->resume);
+	if (r == 0)
+		r = add(h, "CORE_CWD", q->cwd);
 	if (r == 0 && q->abandon)
 		r = add(h, "CORE_ABANDON", "1");
 	return r;

@@ -24,6 +24,7 @@ struct handoff_request {
 	bool is_agent;	    /* our own; else a program of the container */
 	bool stored_form;   /* stdin will be the stored file (zstd), else the raw core */
 	const char *resume; /* of the agent's attempt before (push_report_is_resume()), or NULL */
+	const char *cwd;    /* where the agent is to go by itself, or NULL: it is there */
 	bool abandon;	    /* there will be no other attempt: what is half there is to go */
 };
 

@@ -224,7 +224,7 @@ int proc_limits_parse(const char *text, struct enter_limit ret_limits[ENTER_LIMI
  */
 int proc_stat_parse(const char *text, struct proc_stat *ret_stat)
 {
-	enum { NICE = 19, POLICY = 41 }; /* as the man page counts */
+	enum { NICE = 19, START_TIME = 22, POLICY = 41 }; /* as the man page counts */
 	const char *end = strrchr(text, ')');
 	cleanup_free char *copy = end ? strdup(end + 1) : NULL;
 	char *save = NULL;
@@ -241,6 +241,9 @@ int proc_stat_parse(const char *text, struct proc_stat *ret_stat)
 			if (parse_u64(p + negative, negative ? 20 : 19, &value) < 0)
 				return -EINVAL;
 			stat.nice = negative ? -(int32_t)value : (int32_t)value;
+		} else if (field == START_TIME) {
+			if (parse_u64(p, UINT64_MAX, &stat.start_time) < 0)
+				return -EINVAL;
 		} else if (field == POLICY) {
 			if (parse_u64(p, UINT32_MAX, &value) < 0)
 				return -EINVAL;

@@ -28,8 +28,9 @@ struct proc_status {
 };
 
 struct proc_stat {
-	int32_t nice;	    /* -20 to 19 */
-	uint32_t scheduler; /* SCHED_* */
+	int32_t nice;	     /* -20 to 19 */
+	uint32_t scheduler;  /* SCHED_* */
+	uint64_t start_time; /* clock ticks since the machine was started */
 };
 
 int proc_status_parse(const char *text, struct proc_status *ret_status);

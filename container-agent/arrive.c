@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <nss.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -45,6 +47,28 @@ static int read_plan(int plan_fd, struct enter_plan *plan)
 }
 
 /*
+ * A push that goes on after its helper was killed starts in the root directory, as nobody keeps the
+ * victim's own.  With the victim's rights it may go where that was; CORE_CWD stays set where it may
+ * not.
+ */
+static void go_to_directory(void)
+{
+	const char *cwd = getenv("CORE_CWD");
+
+	if (cwd && chdir(cwd) == 0)
+		(void)unsetenv("CORE_CWD");
+}
+
+/* Ends with the helper, which alone can end it in time: behind the change of ids, which undoes it.
+ */
+static int end_with_helper(pid_t helper)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	return getppid() == helper ? 0 : -ESRCH;
+}
+
+/*
  * Enters the victim's namespaces and takes its rights, by the plan that is read from plan_fd.
  * Afterwards 0 to 2 are the only descriptors.  0, or -errno after a message; then end at once.
  */
@@ -52,6 +76,7 @@ int arrive(int plan_fd)
 {
 	struct enter_plan plan;
 	enum enter_step step = ENTER_STEP_PREPARE;
+	pid_t helper = getppid();
 	int r = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : read_plan(plan_fd, &plan);
 
 	if (r == -EPROTO) {
@@ -68,7 +93,11 @@ int arrive(int plan_fd)
 		log_error("%s: %s", enter_step_name(step), strerror(-r));
 		return r;
 	}
-	r = close_range(3, ~0U, 0) < 0 ? -errno : confine();
+	r = close_range(3, ~0U, 0) < 0 ? -errno : end_with_helper(helper);
+	if (r == 0)
+		go_to_directory();
+	if (r == 0)
+		r = confine();
 	if (r < 0)
 		log_error("confining itself: %s", strerror(-r));
 	return r;

@@ -156,6 +156,7 @@ static int make_handoff(const struct delegation *d, const struct attempt *a,
 						 .is_agent = a->is_agent,
 						 .stored_form = is_stored_form(d, a->is_agent),
 						 .resume = a->resume,
+						 .cwd = d->is_again ? d->crash->cwd : NULL,
 						 .abandon = a->abandon };
 
 	return handoff_make(handoff, &request);

@@ -8,6 +8,7 @@
 #include "delegate.h"
 
 #include "delegate-attempt.h"
+#include "delivery-left-over.h"
 #include "delivery.h"
 #include "victim-cgroup.h"
 
@@ -48,6 +49,25 @@ void delegate_refuse(const struct delegation *d, const char *reason)
 		delegate_set_result(d->crash, CRASH_DELEGATION_REFUSED, reason);
 }
 
+static bool has_delivery(const struct delegation *d)
+{
+	return d->arguments->delegate[0] || d->config->push;
+}
+
+/* To be called when the crash is published: from then on the delivery may be another helper's to go
+ * on with.  delegate_end() when the record says how it ended. */
+void delegate_prepare(struct delegation *d)
+{
+	if (has_work(d) && !find_refusal(d) && d->victim->has_plan && has_delivery(d))
+		delivery_keep(d);
+}
+
+/* The last. */
+void delegate_end(struct delegation *d)
+{
+	delivery_forget(d);
+}
+
 /*
  * Hands the core over, and writes down in the record how that ended.  The victim, if it is still
  * held, is let go at the end, or when hold_max is over.
@@ -66,7 +86,7 @@ void delegate_core(const struct delegation *d)
 		delegate_set_result(d->crash, CRASH_DELEGATION_ERROR, d->victim->no_plan);
 		return;
 	}
-	if (d->arguments->delegate[0] || d->config->push)
+	if (has_delivery(d))
 		delivery_run(d);
 	if (d->config->fallback_core && delegate_nobody_took_it(d->crash))
 		delegate_write_fallback(d);

@@ -17,7 +17,13 @@ struct delegation {
 		*config_error; /* nothing is handed over under a configuration in doubt; or NULL */
 	struct victim *victim;
 	struct crash *crash;
-	int dirfd; /* the crash's directory */
+	int dirfd;    /* the crash's directory */
+	int storefd;  /* the store's */
+	int state_fd; /* delivery_keep(): of what is kept for another helper, or -1 */
+	/* Of one that another helper has begun: */
+	bool is_again;
+	uint64_t first_us;  /* when: CLOCK_MONOTONIC */
+	const char *resume; /* what it left half there, or NULL */
 	/* Writes the record, while it goes on. */
 	void (*write)(void *context);
 	void *context;
@@ -26,4 +32,6 @@ struct delegation {
 bool delegate_is_wanted(const struct arguments *arguments, const struct config *config);
 bool delegate_wants_hold(const struct delegation *delegation);
 void delegate_refuse(const struct delegation *delegation, const char *reason);
+void delegate_prepare(struct delegation *delegation);
 void delegate_core(const struct delegation *delegation);
+void delegate_end(struct delegation *delegation);

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "container-life.h"
 #include "delegate-attempt.h"
+#include "delivery-state.h"
 #include "fd.h"
 #include "push-report.h"
 
@@ -72,8 +73,11 @@ static void take_said(void *context, const char *bytes, size_t len)
 
 	if (push_report_take(&v->lines, bytes, len, &v->report) == 0)
 		return;
-	if (v->report.resume)
+	if (v->report.resume && (!v->resume || strcmp(v->resume, v->report.resume) != 0)) {
 		(void)crash_set_string(&v->resume, v->report.resume);
+		if (v->d->state_fd >= 0)
+			delivery_state_set_resume(v->d->state_fd, v->report.resume);
+	}
 	log_report(v);
 	if (v->report.offset + v->report.sent != v->recorded_offset &&
 	    clock_monotonic_us() - v->written_us >= WRITE_US)
@@ -225,7 +229,7 @@ void delivery_run(const struct delegation *d)
 {
 	struct delivery v = { .d = d,
 			      .is_agent = d->arguments->delegate[0] == NULL,
-			      .first_us = clock_monotonic_us() };
+			      .first_us = d->is_again ? d->first_us : clock_monotonic_us() };
 	const char *program = v.is_agent ? "agent" : d->arguments->delegate[0];
 	enum attempt_end end;
 
@@ -235,6 +239,7 @@ void delivery_run(const struct delegation *d)
 				    "the delegate's path must be absolute");
 		return;
 	}
+	(void)crash_set_string(&v.resume, d->resume);
 	do
 		end = make_attempt(&v);
 	while ((end == ATTEMPT_AGAIN ||

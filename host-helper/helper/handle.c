@@ -415,6 +415,7 @@ static void work_and_delegate(struct run *run, struct delegation *delegation)
 	cleanup_fd int unfinished = -1;
 
 	if (turn_take_unfinished(run->store.dir_fd, run->owner, &unfinished)) {
+		delegate_prepare(delegation);
 		work_on_core(run);
 		capture_end(run->capture);
 		delegate_core(delegation);
@@ -424,7 +425,9 @@ static void work_and_delegate(struct run *run, struct delegation *delegation)
 	}
 	victim_release(run->victim);
 	run->crash.held_us = run->victim->held_us;
-	(void)publish(run);
+	if (publish(run))
+		delegate_end(delegation);
+	fd_close(&delegation->state_fd);
 	if (run->is_published)
 		house_count_work(&run->house, &run->crash);
 	/* From now on this crash may make way for others, too. */
@@ -450,7 +453,8 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 					 .victim = victim,
 					 .crash = &run.crash,
 					 .write = write_while_delegating,
-					 .context = &run };
+					 .context = &run,
+					 .state_fd = -1 };
 	struct capture_result captured;
 
 	crash_init(&run.crash);
@@ -466,6 +470,7 @@ bool handle_crash(const struct arguments *arguments, const struct config *config
 		describe(&run, &captured);
 		finish_own_core(&run.store, run.dirfd, &run.crash);
 		delegation.dirfd = run.dirfd;
+		delegation.storefd = run.store.dir_fd;
 		if (!delegate_wants_hold(&delegation))
 			victim_release(victim);
 		fill_addresses(&run);

@@ -116,21 +116,33 @@ void house_count_crash(const struct house *h, const struct crash *crash, enum co
 	counters_add(&h->counters, COUNTER_HOLE_BYTES, crash->holes_bytes);
 }
 
-/* And what is known only when all is done. */
-void house_count_work(const struct house *h, const struct crash *crash)
+/* How a delivery ended. */
+void house_count_push(const struct house *h, const struct crash *crash)
 {
 	static const enum counter pushes[] = {
 		[CRASH_DELEGATION_DONE] = COUNTER_PUSH_DONE,
 		[CRASH_DELEGATION_FAILED] = COUNTER_PUSH_FAILED,
 		[CRASH_DELEGATION_REFUSED] = COUNTER_PUSH_REFUSED,
 		[CRASH_DELEGATION_ERROR] = COUNTER_PUSH_FAILED,
+		[CRASH_DELEGATION_INTERRUPTED] = COUNTER_PUSH_FAILED,
 	};
 
+	switch (crash->delegation) {
+	case CRASH_DELEGATION_NONE:
+	case CRASH_DELEGATION_RUNNING:
+	case CRASH_DELEGATION_WAITING:
+		break;
+	default:
+		counters_add(&h->counters, pushes[crash->delegation], 1);
+	}
+}
+
+/* And what is known only when all is done. */
+void house_count_work(const struct house *h, const struct crash *crash)
+{
 	counters_add(&h->counters, COUNTER_STORED_BYTES, crash->stored_size);
 	counters_held(&h->counters, crash->held_us);
-	if (crash->delegation < sizeof(pushes) / sizeof(*pushes) &&
-	    crash->delegation != CRASH_DELEGATION_NONE)
-		counters_add(&h->counters, pushes[crash->delegation], 1);
+	house_count_push(h, crash);
 }
 
 /* Counts one of which the log is all that tells. */

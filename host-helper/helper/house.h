@@ -22,5 +22,6 @@ unsigned house_make_room(const struct store *store, const struct config *config)
 void house_keep(const struct house *house);
 void house_count_crash(const struct house *house, const struct crash *crash, enum counter outcome,
 		       unsigned made_room);
+void house_count_push(const struct house *house, const struct crash *crash);
 void house_count_work(const struct house *house, const struct crash *crash);
 void house_count_unheard(const struct house *house);

@@ -24,6 +24,7 @@
 #include "config.h"
 #include "core-pattern.h"
 #include "delegate-child.h"
+#include "delivery-left-over.h"
 #include "fd.h"
 #include "handle.h"
 #include "log.h"
@@ -157,6 +158,7 @@ int main(int argc, char *argv[])
 	bool recorded = handle_crash(&arguments, &config, config_error, &victim, &capture);
 
 	victim_close(&victim);
+	delivery_left_over(&config, config_error);
 	config_release(&config);
 	return recorded ? EX_OK : EX_CANTCREAT;
 }

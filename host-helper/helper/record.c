@@ -150,6 +150,19 @@ void record_write_snapshot(const struct store *store, int dirfd, const struct vi
 	}
 }
 
+/* True if the machine was not started again since the crash. */
+bool record_is_same_boot(const struct crash *crash)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	if (!crash->boot_id ||
+	    file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, &len) < 0)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	return strcmp(text, crash->boot_id) == 0;
+}
+
 /* So that a power cut leaves what the record tells of. */
 void record_sync(int dirfd, const char *core_file)
 {

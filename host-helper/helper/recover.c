@@ -61,19 +61,6 @@ static int read_record(struct recovery *rec, const char *id)
 	return make_record(id, &rec->crash);
 }
 
-/* True if the machine was not started again since the crash: what was written then is there. */
-static bool is_same_boot(const struct crash *crash)
-{
-	cleanup_free char *text = NULL;
-	size_t len;
-
-	if (!crash->boot_id ||
-	    file_read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, &len) < 0)
-		return false;
-	text[strcspn(text, "\n")] = '\0';
-	return strcmp(text, crash->boot_id) == 0;
-}
-
 /* --- the core --- */
 
 struct kept_core {
@@ -208,7 +195,7 @@ static int set_core(struct recovery *rec, const struct kept_core *kept)
 	if (!ended || (crash->outcome != CRASH_STORED && crash->outcome != CRASH_TRUNCATED))
 		r = set_outcome(crash, CRASH_TRUNCATED,
 				rec->record_lost ? STOPPED ", and its record is lost" : STOPPED);
-	else if (crash->outcome == CRASH_STORED && !is_same_boot(crash))
+	else if (crash->outcome == CRASH_STORED && !record_is_same_boot(crash))
 		r = set_outcome(crash, CRASH_TRUNCATED,
 				"the machine was stopped before the core was safely on the disk");
 	crash->core_size = kept->size;

@@ -82,19 +82,19 @@ attempts() { field '[.delegation.attempts[].exit_status | tostring] | join(" ")'
 	done
 }
 
-waiting() { [[ $(field .delegation.status "$1" 2>/dev/null) == waiting ]]; }
+waiting() { [[ $(field .delegation.status 2>/dev/null) == waiting ]]; }
 
 @test "delivery: nobody listens: tried for retry_for, which delays nobody else, and then it says so" {
 	cf_config 'retry_for = 4s' 'slots = 1'
 	COREFERRY_URL=http://127.0.0.1:9/ crash "$T/tests/crasher"
+	wait_until 10 waiting
 	first=$(newest)
-	wait_until 10 waiting "$first"
 	[[ $(field .delegation.next_attempt "$first") == 20* ]]
 	# One slot, and one turn to work, are all that there are.
 	SECONDS=0
 	push_to other 201
 	wait_until 3 test -e "$T/endpoint/other"
-	is "the first one" "$(field .delegation.status "$first")" waiting
+	[[ $(field .delegation.status "$first") =~ ^(waiting|running)$ ]]
 	wait_quiet 20
 	is delegation "$(field .delegation.status "$first")" failed
 	[[ $(field .delegation.reason "$first") =~ ^'retry_for is over after '[2-5]' attempts'$ ]]
@@ -139,8 +139,12 @@ under_way() { [[ $(field '.delegation.attempts[0].under_way' 2>/dev/null) == tru
 @test "delivery: a delegate that asks for another try" {
 	cf_config 'retry_for = 1min'
 	mkdir -p "$T/opt"
-	printf '#!/bin/sh\ncat >/dev/null; echo "$CORE_RESUME$AWS_SECRET_ACCESS_KEY"\n[ -e %s/opt/once ] || { : >%s/opt/once; exit 75; }\n' \
-		"$T" "$T" >"$T/opt/again"
+	cat >"$T/opt/again" <<-END
+		#!/bin/sh
+		cat >/dev/null
+		echo "\$CORE_RESUME\$AWS_SECRET_ACCESS_KEY"
+		[ -e $T/opt/once ] || { : >$T/opt/once; exit 75; }
+	END
 	chmod 0755 "$T/opt/again"
 	cf_pattern "%P %u %g $T/opt/again"
 	AWS_SECRET_ACCESS_KEY=secret crash "$T/tests/crasher"
@@ -148,4 +152,115 @@ under_way() { [[ $(field '.delegation.attempts[0].under_way' 2>/dev/null) == tru
 	is delegation "$(field .delegation.status)" "done"
 	is attempts "$(attempts)" "75 0"
 	is "what is for the agent only" "$(field .delegation.output)" null
+}
+
+@test "delivery: secrets of the victim's environment are not in the record" {
+	AWS_SECRET_ACCESS_KEY=sesame push_to secrets 500
+	wait_quiet
+	is attempts "$(attempts)" 75
+	run ! grep -q sesame "$(newest)/crash.json"
+	is "environ is root's" "$(stat -c %a.%u "$(newest)/environ")" 600.0
+}
+
+# kill_helper: of the newest crash, once bytes have moved. What it had started ends with it.
+kill_helper() {
+	wait_until 10 under_way
+	wait_until 10 test -e "$T/endpoint/.$1"
+	agent_rights >"$T/rights"
+	pgrep -o -f "^$T/bin/coreferry-helper" >"$T/helper"
+	kill -9 "$(<"$T/helper")"
+	wait_until 5 no_agent
+}
+
+# agent_rights: all that the agent that runs may do, and where it is.
+agent_rights() {
+	local pid
+	pid=$(pgrep -o -f "^coreferry-agent")
+	awk '/^(Uid|Gid|Groups|Cap.*|NoNewPrivs|Seccomp):/' "/proc/$pid/status"
+	cat "/proc/$pid/limits" "/proc/$pid/cgroup"
+	stat -L -c %d.%i "/proc/$pid"/ns/{cgroup,ipc,uts,time,net,mnt,user} "/proc/$pid/root/"
+}
+no_agent() { ! pgrep -f "^coreferry-agent" >/dev/null; }
+
+pushed_again() {
+	local dir=$1 name=$2
+	wait_quiet
+	is delegation "$(field .delegation.status "$dir")" "done" || { cat "$dir/crash.json"; return 1; }
+	is "digest there" "$(sha "$T/endpoint/$name")" "$(field .core.sha256 "$dir")" || return 1
+	is "first attempt" "$(field '.delegation.attempts[0].reason' "$dir")" "coreferry-helper was stopped" || return 1
+	is count "$(field .delegation.attempt_count "$dir")" 2 || return 1
+	[[ -z $(ls "$T/store/deliveries") ]]
+}
+
+@test "delivery: the helper is killed in the middle of a push from the host: the next crash's helper pushes it again" {
+	cf_config 'retry_for = 5min'
+	push_to killed slow,201 --heap 8 --random
+	kill_helper killed
+	first=$(newest)
+	is "what the record says now" "$(field .delegation.status "$first")" running
+	push_to next 201
+	pushed_again "$first" killed
+	is_delivered next
+	check_core "$first"
+}
+
+is_same_agent() {
+	agent_rights >"$T/rights.again" 2>/dev/null && diff "$T/rights" "$T/rights.again" &&
+		grep -q '^Uid:.4321.4321.4321.4321$' "$T/rights.again"
+}
+
+# in_place COMMAND...: in namespaces and with a user of its own, as long as the file $T/stay is there.
+in_place() {
+	: >"$T/stay"
+	unshare -pfmui --kill-child --mount-proc sh -c "\"\$@\"; while [ -e $T/stay ]; do sleep 0.1; done" sh "$@" 3>&- &
+	PLACE=$!
+}
+leave_place() {
+	rm -f "$T/stay"
+	wait "$PLACE" || true
+}
+
+@test "delivery: the helper is killed, and the victim was a user's in a container: by its rights, in its place" {
+	cf_config 'retry_for = 5min'
+	chmod 0755 "$T" "$T/tests"
+	COREFERRY_URL=http://127.0.0.1:28051/rights/slow,slow in_place setpriv --reuid 4321 --regid 4322 --clear-groups \
+		"$T/tests/crasher" --heap 8 --random
+	kill_helper rights
+	rm "$T/endpoint/.rights"
+	first=$(newest)
+	push_to next 201
+	wait_until 10 test -e "$T/endpoint/.rights"
+	wait_until 5 is_same_agent
+	pushed_again "$first" rights
+	leave_place
+}
+
+@test "delivery: the helper is killed, and the container is gone: it says so, and the core can be pulled" {
+	cf_config 'retry_for = 5min'
+	COREFERRY_URL=http://127.0.0.1:28051/ended/slow,201 in_place "$T/tests/crasher" --heap 8 --random
+	kill_helper ended
+	first=$(newest)
+	leave_place
+	push_to next 201
+	wait_quiet
+	is delegation "$(field .delegation.status "$first")" interrupted
+	is reason "$(field .delegation.reason "$first")" \
+		"coreferry-helper was stopped, and it was not pushed again: its container has ended, or is not what it was"
+	is requests "$(requests ended)" 1
+	check_core "$first"
+	[[ -z $(ls "$T/store/deliveries") ]]
+}
+
+@test "delivery: the machine was started anew: nothing that was half delivered is called so" {
+	cf_config 'retry_for = 5min'
+	push_to boot slow,201 --heap 8 --random
+	kill_helper boot
+	first=$(newest)
+	sed -i 's/"boot_id": ".*"/"boot_id": "01234567-89ab-cdef-0123-456789abcdef"/' "$first/crash.json"
+	push_to next 201
+	wait_quiet
+	is delegation "$(field .delegation.status "$first")" interrupted
+	[[ $(field .delegation.reason "$first") == *"the machine was started anew" ]]
+	is requests "$(requests boot)" 1
+	check_core "$first"
 }
