@@ -30,7 +30,7 @@
 
 struct sink {
 	struct push *push;
-	const char *path; /* as it was asked for */
+	char *path;	  /* as it was asked for */
 	const char *name; /* its last component */
 	int dir_fd;
 	int fd;
@@ -297,20 +297,29 @@ static int run(struct sink *s)
 	return status == EX_OK ? publish(s, exists) : status;
 }
 
-static int begin(struct sink *s, char **ret_path)
+/* file: and the path, as a URL has it. */
+static int tell_url(struct sink *s)
+{
+	cleanup_free char *shown = text_percent_encode(s->path, strlen(s->path));
+	cleanup_free char *url = NULL;
+
+	if (!shown || asprintf(&url, "file:%s", shown) < 0) {
+		url = NULL;
+		return -ENOMEM;
+	}
+	return push_put_text(&s->push->report.url, url);
+}
+
+static int begin(struct sink *s)
 {
 	struct push *p = s->push;
 	char error[FILE_NAME_ERROR_SIZE];
-	int r = file_name_make(p->url, p->id, ret_path, error);
+	int r = file_name_make(p->url, p->id, &s->path, error);
 
 	if (r < 0)
 		return push_fail(p, r == -ENOMEM ? EX_OSERR : EX_CONFIG, "%s", error);
-	s->path = *ret_path;
 	s->buffer = malloc(BUFFER_BYTES);
-	cleanup_free char *shown = text_percent_encode(s->path, strlen(s->path));
-	cleanup_free char *url = NULL;
-	if (!s->buffer || !shown || asprintf(&url, "file:%s", shown) < 0 ||
-	    push_put_text(&p->report.url, url) < 0)
+	if (!s->buffer || tell_url(s) < 0)
 		return push_fail(p, EX_OSERR, "out of memory");
 	digest_init(&s->digest);
 	/* A limit of the victim's is an error here, and not the end. */
@@ -324,22 +333,22 @@ static int begin(struct sink *s, char **ret_path)
 int push_file(struct push *push)
 {
 	struct sink s = { .push = push, .dir_fd = -1, .fd = -1 };
-	cleanup_free char *path = NULL;
 
 	if (push_put_text(&push->report.protocol, "file") < 0)
 		return push_fail(push, EX_OSERR, "out of memory");
 	if (push->abandon)
 		return EX_OK; /* an attempt that ends leaves nothing */
-	int status = begin(&s, &path);
-	if (status == EX_OK)
+	int status = begin(&s);
+	if (status == EX_OK && s.path)
 		status = run(&s);
 	if (s.is_named)
 		(void)unlinkat(s.dir_fd, s.temporary, 0);
 	if (status == EX_OK)
-		log_info("%s: %llu bytes: written", path,
+		log_info("%s: %llu bytes: written", s.path,
 			 (unsigned long long)push->source->position);
 	fd_close(&s.fd);
 	fd_close(&s.dir_fd);
 	free(s.buffer);
+	free(s.path);
 	return status;
 }

@@ -11,6 +11,8 @@ setup_file() {
 	core_file "$T/core" 6
 	mkdir -m 0777 "$T/out"
 	chmod 0644 "$T/core" "$T/core.zst"
+	RAW_SIZE=$(stat -c %s "$T/core") RAW_SHA256=$(sha "$T/core")
+	export RAW_SIZE RAW_SHA256
 }
 teardown_file() {
 	load common
@@ -28,8 +30,7 @@ sink() {
 	shift
 	(
 		cd "$T/out"
-		env -i PATH="$PATH" CORE_ID=$ID CORE_ENCODING=zstd CORE_SIZE="$(stat -c %s "$T/core.zst")" \
-			CORE_SHA256="$(sha "$T/core.zst")" CORE_RAW_SIZE="$(stat -c %s "$T/core")" CORE_RAW_SHA256="$(sha "$T/core")" \
+		env -i PATH="$PATH" CORE_ID=$ID CORE_ENCODING=zstd CORE_RAW_SIZE="$RAW_SIZE" CORE_RAW_SHA256="$RAW_SHA256" \
 			COREFERRY_URL="$url" "$@" setpriv --reuid 65534 --regid 65534 --clear-groups \
 			"${AS[@]}" "$T/bin/coreferry-agent" <"$T/core.zst" >"$T/report" 2>"$T/log"
 	) || status=$?
@@ -167,7 +168,7 @@ open(sys.argv[3], "wb").write(zeros * 4000 + data + zeros * (8192 - 4000 - 6))' 
 	is status "$STATUS" 0
 	is left "$(left)" "core "
 	rm "$T/out/core"
-	AS=(strace -f -qq -o /dev/null -e trace=linkat,fdatasync -e inject=linkat:error=ENOENT -e inject=fdatasync:signal=KILL)
+	AS=(strace -f -qq -o /dev/null -e 'trace=linkat,fdatasync' -e inject=linkat:error=ENOENT -e inject=fdatasync:signal=KILL)
 	sink file:core
 	is left "$(left)" ".$ID.new "
 	AS=()
