@@ -150,7 +150,8 @@ static void set_callbacks(CURL *curl, struct exchange *e)
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, e);
 }
 
-static void set_bounds(CURL *curl)
+/* What holds for every request of the agent, whoever makes it. */
+void http_set_bounds(CURL *curl)
 {
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
@@ -201,7 +202,7 @@ CURLcode http_perform(struct http *http, struct http_request *request, struct ht
 	http->error[0] = '\0';
 	curl_easy_reset(http->curl); /* connections stay */
 	if (make_headers(http, request, is_home, &headers) == 0) {
-		set_bounds(http->curl);
+		http_set_bounds(http->curl);
 		set_callbacks(http->curl, &e);
 		set_server(http->curl, http, request->to, is_home);
 		set_method(http->curl, request, p->source);
@@ -245,7 +246,8 @@ static int exit_code_of_status(const struct push *push, long status)
 	return EX_PROTOCOL;
 }
 
-static int exit_code_of_error(CURLcode code)
+/* sysexits(3) of what libcurl says when there is no answer. */
+int http_exit_code_of_error(CURLcode code)
 {
 	switch (code) {
 	case CURLE_UNSUPPORTED_PROTOCOL:
@@ -279,7 +281,7 @@ int http_judge(struct http *http, const struct http_request *request, CURLcode c
 		return EX_IOERR; /* that was told when it happened */
 	/* An answer that came while we were sending still says why, though the connection broke. */
 	if (code != CURLE_OK && (answer->status < 400 || code == CURLE_OUT_OF_MEMORY))
-		return push_fail(p, exit_code_of_error(code), "%s %s: %s", request->method,
+		return push_fail(p, http_exit_code_of_error(code), "%s %s: %s", request->method,
 				 request->to->shown,
 				 *http->error ? http->error : curl_easy_strerror(code));
 	int status = exit_code_of_status(p, answer->status);

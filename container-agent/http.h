@@ -39,4 +39,6 @@ int http_ask(struct http *http, const char *method, struct endpoint *to,
 int http_judge(struct http *http, const struct http_request *request, CURLcode code,
 	       const struct http_answer *answer);
 bool http_is_redirect(const struct http_answer *answer);
+void http_set_bounds(CURL *curl);
+int http_exit_code_of_error(CURLcode code);
 int http_add_header(struct curl_slist **list, const char *name, const char *value);
