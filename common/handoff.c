@@ -75,7 +75,8 @@ static const struct passed {
 	{ "AWS_ENDPOINT_URL", true, true },    { "AWS_ENDPOINT_URL_S3", true, true },
 	{ "AWS_ACCESS_KEY_ID", true, false },  { "AWS_SECRET_ACCESS_KEY", true, false },
 	{ "AWS_SESSION_TOKEN", true, false },  { "AWS_REGION", true, false },
-	{ "AWS_DEFAULT_REGION", true, false }, { "SSL_CERT_FILE", true, false },
+	{ "AWS_DEFAULT_REGION", true, false }, { "AWS_SHARED_CREDENTIALS_FILE", true, false },
+	{ "AWS_PROFILE", true, false },	       { "SSL_CERT_FILE", true, false },
 	{ "COREFERRY_ENCODING", true, false },
 };
 
