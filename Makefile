@@ -79,7 +79,9 @@ agent_OBJS := common/config.o common/config-rule.o common/config-values.o common
 	container-agent/http-answer.o container-agent/push.o container-agent/push-http.o \
 	container-agent/push-http-resume.o container-agent/put.o container-agent/tus.o container-agent/tus-metadata.o \
 	container-agent/settings.o container-agent/source.o container-agent/end-signal.o \
-	container-agent/file-name.o container-agent/push-file.o
+	container-agent/file-name.o container-agent/push-file.o container-agent/push-s3.o container-agent/push-s3-parts.o \
+	container-agent/s3-answer.o container-agent/s3-name.o container-agent/s3-request.o container-agent/s3-resume.o \
+	container-agent/s3-settings.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \
@@ -131,7 +133,7 @@ $(BUILD)/coreferry-helper: $(addprefix $(BUILD)/,$(helper_OBJS))
 
 $(BUILD)/coreferry-agent: $(addprefix $(BUILD)/,$(agent_OBJS))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lseccomp -ljansson -lcap-ng -lnettle -lzstd
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ -lcurl -lexpat -lseccomp -ljansson -lcap-ng -lnettle -lzstd
 
 $(BUILD)/coreferry-names: $(addprefix $(BUILD)/,$(names_OBJS))
 	@echo "  LD      $@"
@@ -204,7 +206,7 @@ $(BUILD)/tests/tested.a: $(addprefix $(BUILD)/,$(TESTED_OBJS))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/tested.a
 	@echo "  LD      $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ \
-		-lcmocka -lcurl -lseccomp -lmicrohttpd -lzstd -ljansson -lcap-ng -lnettle
+		-lcmocka -lcurl -lexpat -lseccomp -lmicrohttpd -lzstd -ljansson -lcap-ng -lnettle
 
 # How long the agent takes to start; by hand, see its head.
 $(BUILD)/tests/bench/agent-start: $(BUILD)/tests/bench/agent-start.o $(BUILD)/tests/tested.a

@@ -44,8 +44,9 @@ static void print_usage(FILE *to)
 	      "Brings the core on stdin to where it is wanted, with what CORE_* in the "
 	      "environment\n"
 	      "tells of it: over HTTP, by tus where the endpoint offers it, else by PUT\n"
-	      "URL/ID.core.zst (or ID.core).  Reports go to stdout, as JSON.  coreferry-helper\n"
-	      "starts it in the crashed process's container, with that process's rights.\n"
+	      "URL/ID.core.zst (or ID.core); to s3://BUCKET/PREFIX; or into the container's own\n"
+	      "file:PATH.  Reports go to stdout, as JSON.  coreferry-helper starts it in the\n"
+	      "crashed process's container, with that process's rights.\n"
 	      "\n"
 	      "  --url URL      where to; else COREFERRY_URL, else url in the configuration, else "
 	      "the\n"
@@ -117,6 +118,7 @@ static const struct scheme {
 	{ "http://", push_http, NULL },
 	{ "https://", push_http, NULL },
 	{ "http+unix://", push_http, NULL },
+	{ "s3://", push_s3, NULL },
 	/* A file called core is for tools that know nothing of us. */
 	{ "file:", push_file, "identity" },
 };
@@ -139,7 +141,7 @@ static int push_source(struct push *push)
 	if (!scheme)
 		return push_fail(push, EX_CONFIG,
 				 "not a URL to push to: '%.100s': it must begin with http://, "
-				 "https://, http+unix:// or file:",
+				 "https://, http+unix://, s3:// or file:",
 				 push->url);
 	if (push->abandon)
 		return scheme->push(push);

@@ -33,6 +33,7 @@ struct push {
 
 /* Each returns a status of sysexits(3): 0: it is there; EX_TEMPFAIL: to be tried again. */
 int push_http(struct push *push);
+int push_s3(struct push *push);
 int push_file(struct push *push);
 
 int push_put_text(char **field, const char *text);

@@ -53,6 +53,14 @@ static int check_encoding(const char *value, char error[CONFIG_ERROR_SIZE])
 	return -EINVAL;
 }
 
+static int check_addressing(const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	if (strcmp(value, "path") == 0 || strcmp(value, "virtual") == 0)
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "wants path or virtual");
+	return -EINVAL;
+}
+
 /* agent.conf's keys; each is a text of struct settings. */
 static const struct settings_key {
 	const char *name;
@@ -65,6 +73,15 @@ static const struct settings_key {
 	{ "client_cert", check_path, offsetof(struct settings, client_cert) },
 	{ "client_key", check_path, offsetof(struct settings, client_key) },
 	{ "authorization_file", check_path, offsetof(struct settings, authorization_file) },
+	{ "s3_endpoint", check_any, offsetof(struct settings, s3_endpoint) },
+	{ "s3_region", check_any, offsetof(struct settings, s3_region) },
+	{ "s3_addressing", check_addressing, offsetof(struct settings, s3_addressing) },
+	{ "s3_key", check_any, offsetof(struct settings, s3_key) },
+	{ "s3_access_key", check_any, offsetof(struct settings, s3_access_key) },
+	{ "s3_secret_key", check_any, offsetof(struct settings, s3_secret_key) },
+	{ "s3_session_token", check_any, offsetof(struct settings, s3_session_token) },
+	{ "s3_credentials_file", check_path, offsetof(struct settings, s3_credentials_file) },
+	{ "s3_profile", check_any, offsetof(struct settings, s3_profile) },
 };
 
 #define KEY_COUNT (sizeof(settings_keys) / sizeof(*settings_keys))

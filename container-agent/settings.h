@@ -15,6 +15,10 @@ struct settings {
 	bool container_is_trusted; /* false: nothing that the container says counts */
 	char *configured_url;	   /* `url` of agent.conf: whom its credentials are for */
 	char *ca_file, *client_cert, *client_key, *authorization_file; /* paths */
+	/* S3: what the environment does not say (s3-settings.c) */
+	char *s3_endpoint, *s3_region, *s3_addressing, *s3_key;
+	char *s3_access_key, *s3_secret_key, *s3_session_token;
+	char *s3_credentials_file, *s3_profile;
 };
 
 int settings_load(struct settings *settings, const char *url_option, const char *config_file,

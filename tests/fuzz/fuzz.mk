@@ -10,7 +10,7 @@ FUZZ_ONLY     ?=
 FUZZ_CFLAGS   := -std=gnu11 $(WARNINGS) $(if $(WERROR),-Werror) -O1 -g -fno-omit-frame-pointer \
 	-U_FORTIFY_SOURCE -fno-sanitize-recover=all
 FUZZ_SANITIZE := address,undefined
-FUZZ_LIBS     := -Wl,--as-needed -lcurl -lmicrohttpd -lzstd -ljansson -lnettle
+FUZZ_LIBS     := -Wl,--as-needed -lcurl -lexpat -lmicrohttpd -lzstd -ljansson -lnettle
 
 # What each target links.
 fuzz_addresses_SRCS      := common/addresses.c
@@ -33,6 +33,8 @@ fuzz_memory-map_SRCS     := host-helper/helper/memory-map.c
 fuzz_parse_SRCS          := common/parse.c
 fuzz_proc_SRCS           := common/parse.c common/proc.c
 fuzz_push-report_SRCS    := common/push-report.c common/text.c
+fuzz_s3-answer_SRCS      := common/digest.c common/fd.c common/parse.c common/text.c container-agent/s3-answer.c container-agent/s3-name.c \
+	container-agent/s3-resume.c
 fuzz_seekable_SRCS       := common/fd.c common/seekable-reader.c
 fuzz_server-headers_SRCS := common/addresses.c common/addresses-json.c common/container-facts.c common/core-headers.c common/crash.c common/crash-attempts.c common/crash-id.c common/crash-json.c common/digest.c \
 	common/json-fields.c common/parse.c common/text.c host-helper/server/receive-headers.c
@@ -45,7 +47,7 @@ fuzz_server-tus_SRCS     := common/fd.c host-helper/server/tus-headers.c
 fuzz_text_SRCS           := common/text.c
 
 FUZZ_NAMES := addresses arguments cgroup config container container-facts crash crash-glance crash-id digest \
-	elf-core endpoint engine-answer http-answer memory-map parse proc push-report seekable server-headers \
+	elf-core endpoint engine-answer http-answer memory-map parse proc push-report s3-answer seekable server-headers \
 	server-listen server-request server-tokens server-tus text
 FUZZ_RUN   := $(or $(FUZZ_ONLY),$(FUZZ_NAMES))
 
