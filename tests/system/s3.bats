@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Real crashes whose cores go to a real S3 endpoint (Debian's Swift) with the keys of the container.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load common
+	load ../peers/swift
+	cf_up
+	docker_up
+	BASE=$(docker_image_base base)
+	export BASE
+	swift_up
+}
+teardown_file() {
+	load common
+	cf_down
+}
+setup() {
+	load common
+	load ../peers/swift
+	cf_config
+	cf_default_pattern
+	forget_crashes
+}
+
+# docker_crash SECRET ARGUMENT...: on the host's network, where the endpoint is.
+docker_crash() {
+	local secret=$1 where
+	shift
+	mapfile -t where <"$COREFERRY_SESSION/docker"
+	DOCKER_STATUS=0
+	DOCKER_CONFIG=$COREFERRY_SESSION/docker-config run_for 60 "${where[0]}" -H "${where[1]}" run --rm --label "$(docker_label)" \
+		--network host --read-only --user 1000 --cap-drop ALL -v "$T/tests:/t:ro" -e COREFERRY_URL=s3://cores/farm \
+		-e AWS_ENDPOINT_URL_S3="http://127.0.0.1:$SWIFT" -e AWS_ACCESS_KEY_ID=test:tester -e AWS_SECRET_ACCESS_KEY="$secret" \
+		-e AWS_SESSION_TOKEN=token/+ "$BASE" "$@" >"$T/docker.out" 2>&1 || DOCKER_STATUS=$?
+	wait_quiet
+}
+
+@test "s3: docker: at once and in parts, from a confined agent; a wrong secret says so" {
+	for heap in 3 90; do
+		forget_crashes
+		docker_crash testing /t/crasher-static --heap "$heap" --random
+		is "exit status" "$DOCKER_STATUS" 139
+		check_core
+		is delegation "$(field .delegation.status)" "done"
+		is digest "$(s3_object "farm/$(basename "$(newest)").core.zst")" "$(field .core.sha256)"
+	done
+	(($(field .core.stored_size) > 64 << 20))
+	is "uploads left" "$(s3_uploads)" 0
+
+	forget_crashes
+	docker_crash wrong-secret /t/crasher-static
+	check_core
+	is delegation "$(field .delegation.status)" failed
+	[[ $(field .delegation.output) == *"403 SignatureDoesNotMatch"* ]]
+	[[ $(<"$(newest)/crash.json") != *wrong-secret* ]]
+}
