@@ -272,6 +272,7 @@ install: all
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferry-names $(DESTDIR)$(LIBEXECDIR)/coreferry-names
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferryd $(DESTDIR)$(SBINDIR)/coreferryd
 	$(INSTALL) -D -m 0755 $(BUILD)/coreferry $(DESTDIR)$(BINDIR)/coreferry
+	$(INSTALL) -D -m 0755 -t $(DESTDIR)$(LIBEXECDIR)/testenv scripts/testenv/receive-cores scripts/testenv/on-core
 	$(INSTALL) -d $(DESTDIR)$(SYSCONFDIR)/coreferry
 	[ -e $(DESTDIR)$(SYSCONFDIR)/coreferry/coreferry.conf ] || \
 		$(INSTALL) -m 0644 scripts/coreferry.conf $(DESTDIR)$(SYSCONFDIR)/coreferry/coreferry.conf
@@ -292,11 +293,12 @@ uninstall:
 	rm -f $(DESTDIR)$(LIBEXECDIR)/coreferry-helper $(DESTDIR)$(LIBEXECDIR)/coreferry-agent \
 		$(DESTDIR)$(LIBEXECDIR)/coreferry-names \
 		$(DESTDIR)$(SBINDIR)/coreferryd $(DESTDIR)$(BINDIR)/coreferry \
+		$(DESTDIR)$(LIBEXECDIR)/testenv/receive-cores $(DESTDIR)$(LIBEXECDIR)/testenv/on-core \
 		$(DESTDIR)$(UNITDIR)/coreferryd.service $(DESTDIR)$(UNITDIR)/coreferryd.socket \
 		$(DESTDIR)$(UNITDIR)/coreferry-register.service \
 		$(DESTDIR)$(TMPFILESDIR)/coreferry.conf $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
 	for page in $(notdir $(MAN_PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
-	-rmdir $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
+	-rmdir $(DESTDIR)$(LIBEXECDIR)/testenv $(DESTDIR)$(LIBEXECDIR) 2>/dev/null
 
 .PHONY: help
 help:

@@ -70,17 +70,16 @@ static int take_sha256(struct description *d, const char *value)
 	return 0;
 }
 
-/* The header that a key stands for: "X-Core-Pid", "pid", "exe"; -1: none. */
+/* The header that a short key stands for: "pid", "exe"; -1: none. */
 static int header_of(const char *key)
 {
 	char name[64];
-	int header = core_header_find(key);
 
-	if (header < 0 && strcasecmp(key, "exe") == 0)
-		header = CORE_HEADER_EXE;
-	if (header < 0 && (size_t)snprintf(name, sizeof(name), "X-Core-%s", key) < sizeof(name))
-		header = core_header_find(name);
-	return header;
+	if (strcasecmp(key, "exe") == 0)
+		return CORE_HEADER_EXE;
+	if ((size_t)snprintf(name, sizeof(name), "X-Core-%s", key) >= sizeof(name))
+		return -1;
+	return core_header_find(name);
 }
 
 static int take_pair(void *context, const char *key, const char *value, size_t len)
@@ -104,11 +103,14 @@ static int take_pair(void *context, const char *key, const char *value, size_t l
 		snprintf(d->upload->id, sizeof(d->upload->id), "%s", value);
 		return 0;
 	}
-	int header = header_of(key);
-	/* The id is checked with the other headers, when it is known. */
+	int header = core_header_find(key);
+	bool is_encoded = header >= 0; /* "X-Core-Pid": as in a PUT */
+	if (!is_encoded)
+		header = header_of(key);
+	/* The id is in the file's name, too. */
 	if (header < 0 || header == CORE_HEADER_ID)
 		return 0;
-	cleanup_free char *encoded = text_percent_encode(value, len);
+	cleanup_free char *encoded = is_encoded ? strdup(value) : text_percent_encode(value, len);
 	return encoded ? take_header(d, core_headers[header].name, encoded) : -ENOMEM;
 }
 

@@ -26,7 +26,7 @@ receiver_end() {
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # id N: a crash's id.
-id() { printf '20261121T02%02d%02d.123456Z-4166-9f3c' $(($1 / 60)) $(($1 % 60)); }
+id() { printf '20261121T%02d%02d%02d.123456Z-4166-9f3c' $(($1 / 3600)) $(($1 / 60 % 60)) $(($1 % 60)); }
 
 # b64 TEXT
 b64() { printf %s "$1" | base64 -w0; }

@@ -40,7 +40,7 @@ TUS=(-H 'Tus-Resumable: 1.0.0')
 
 @test "tus: in pieces, with metadata; the record is that of a PUT, and what came is known afterwards" {
 	receiver
-	tus_create "$SIZE" -H "Upload-Metadata: filename $(b64 "$(id 1).core.zst"),exe $(b64 $'/opt/a b\n\x1b/x'),pid $(b64 4166),signal $(b64 11),sha256 $(b64 "$(sha "$T/core.zst")"),whatever $(b64 x),empty"
+	tus_create "$SIZE" -H "Upload-Metadata: filename $(b64 "$(id 1).core.zst"),exe $(b64 $'/opt/a b\n\x1b/x'),pid $(b64 4166),signal $(b64 11),x-core-comm $(b64 a%20%25b),comm2 $(b64 x),sha256 $(b64 "$(sha "$T/core.zst")"),whatever $(b64 x),empty"
 	is expires "$(date -d "$(header Upload-Expires)" +%s | cut -c1-6)" "$(date -d tomorrow +%s | cut -c1-6)"
 	head -c 1000000 "$T/core.zst" >"$T/piece"
 	tus_patch 204 0 "$T/piece"
@@ -52,7 +52,7 @@ TUS=(-H 'Tus-Resumable: 1.0.0')
 	is offset "$(header Upload-Offset)" "$SIZE"
 	is digest "$(header Repr-Digest)" "sha-256=:$(openssl dgst -sha256 -binary "$T/core.zst" | base64):"
 	received "$(id 1)" "$T/core"
-	is record "$(jq -r '.exe, .pid, .signal' "$T/in/$(id 1)/crash.json")" $'/opt/a b\\x0a\\x1b/x\n4166\n11'
+	is record "$(jq -r '.exe, .pid, .signal, .comm' "$T/in/$(id 1)/crash.json")" $'/opt/a b\\x0a\\x1b/x\n4166\n11\na %b'
 	is "offset afterwards" "$(tus_offset)" "$SIZE"
 	is "what stays of it" "$(find "$T/in/.uploads" -type f -printf '%f ')" 'info.json '
 	http 204 -X DELETE "$LOCATION" "${TUS[@]}"
