@@ -280,11 +280,11 @@ install: all
 		$(INSTALL) -D -m 0644 $(BUILD)/man/$$page \
 			$(DESTDIR)$(MANDIR)/man$${page##*.}/$$page || exit 1; done
 	$(INSTALL) -d $(DESTDIR)$(UNITDIR)
-	for unit in coreferryd.service coreferry-register.service; do \
-		sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' \
+	for unit in coreferryd.service coreferry-register.service coreferry-house.service; do \
+		sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
 			scripts/systemd/$$unit.in > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
-	$(INSTALL) -m 0644 scripts/systemd/coreferryd.socket $(DESTDIR)$(UNITDIR)/coreferryd.socket
+	$(INSTALL) -m 0644 -t $(DESTDIR)$(UNITDIR) scripts/systemd/coreferryd.socket scripts/systemd/coreferry-house.timer
 	$(INSTALL) -D -m 0644 scripts/systemd/coreferry.tmpfiles $(DESTDIR)$(TMPFILESDIR)/coreferry.conf
 	$(INSTALL) -D -m 0644 scripts/systemd/coreferry.sysusers $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
 
@@ -295,6 +295,7 @@ uninstall:
 		$(DESTDIR)$(SBINDIR)/coreferryd $(DESTDIR)$(BINDIR)/coreferry \
 		$(DESTDIR)$(LIBEXECDIR)/testenv/receive-cores $(DESTDIR)$(LIBEXECDIR)/testenv/on-core \
 		$(DESTDIR)$(UNITDIR)/coreferryd.service $(DESTDIR)$(UNITDIR)/coreferryd.socket \
+		$(DESTDIR)$(UNITDIR)/coreferry-house.service $(DESTDIR)$(UNITDIR)/coreferry-house.timer \
 		$(DESTDIR)$(UNITDIR)/coreferry-register.service \
 		$(DESTDIR)$(TMPFILESDIR)/coreferry.conf $(DESTDIR)$(SYSUSERSDIR)/coreferry.conf
 	for page in $(notdir $(MAN_PAGES)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done

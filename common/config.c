@@ -140,6 +140,7 @@ static const struct config_key {
 	{ "max_use", config_set_share, FIELD(max_use), false },
 	{ "keep_free", config_set_share, FIELD(keep_free), false },
 	{ "max_records", config_set_count, FIELD(max_records), false },
+	{ "max_age", config_set_duration, FIELD(max_age_ms), false },
 	{ "max_core", config_set_size, FIELD(max_core), true },
 	{ "max_per_container", config_set_count, FIELD(max_per_container), true },
 	{ "max_per_signature", config_set_count, FIELD(max_per_signature), false },

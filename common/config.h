@@ -73,6 +73,7 @@ struct config {
 	struct config_share max_use;   /* of the disk, for the store */
 	struct config_share keep_free; /* of the disk, for others */
 	uint32_t max_records;
+	uint64_t max_age_ms;			       /* of crashes, whole; 0: no limit */
 	uint64_t max_core;			       /* bytes of memory captured of one process */
 	uint32_t max_per_container, max_per_signature; /* cores kept */
 	struct config_rate rate_per_container, rate_per_signature;

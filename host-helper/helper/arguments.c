@@ -120,6 +120,10 @@ int arguments_parse(int argc, char *const argv[], struct arguments *a,
 			a->pipe_only = true;
 			continue;
 		}
+		if (strcmp(argv[i], "--keep-house") == 0) {
+			a->action = ARGUMENTS_HOUSE;
+			continue;
+		}
 		if (strcmp(argv[i], "--verify") == 0) {
 			a->verify = true;
 			continue;
@@ -135,6 +139,12 @@ int arguments_parse(int argc, char *const argv[], struct arguments *a,
 		int r = parse_option(argv[i], a, error);
 		if (r < 0)
 			return r;
+	}
+	if (a->action == ARGUMENTS_HOUSE) {
+		if (i == argc)
+			return 0;
+		snprintf(error, ARGUMENTS_ERROR_SIZE, "--keep-house: wants nothing but -C FILE");
+		return -EINVAL;
 	}
 	for (int n = 0; n < 3; n++, i++) {
 		if (i >= argc) {

@@ -12,7 +12,7 @@
 
 #define ARGUMENTS_ERROR_SIZE 256
 
-enum arguments_action { ARGUMENTS_CRASH, ARGUMENTS_HELP, ARGUMENTS_VERSION };
+enum arguments_action { ARGUMENTS_CRASH, ARGUMENTS_HOUSE, ARGUMENTS_HELP, ARGUMENTS_VERSION };
 
 struct arguments {
 	enum arguments_action action;

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "capture.h"
+#include "clock.h"
 #include "finish.h"
 #include "housekeeping.h"
 #include "log.h"
@@ -22,15 +23,16 @@ static struct quota_limits make_limits(const struct store *store, const struct c
 				 ? 0
 				 : (uint64_t)disk.f_blocks * disk.f_frsize;
 
-	return (struct quota_limits){ .max_use_bytes = config_share_bytes(&c->max_use, total),
-				      .keep_free_bytes = config_share_bytes(&c->keep_free, total),
-				      .max_records = c->max_records,
-				      .max_per_container = c->max_per_container,
-				      .container_max = rules_have_max_per_container(c)
-							       ? rules_max_per_container
-							       : NULL,
-				      .container_max_context = c,
-				      .max_per_signature = c->max_per_signature };
+	return (struct quota_limits){
+		.max_use_bytes = config_share_bytes(&c->max_use, total),
+		.keep_free_bytes = config_share_bytes(&c->keep_free, total),
+		.max_records = c->max_records,
+		.oldest_us = c->max_age_ms ? clock_now_us() - c->max_age_ms * 1000 : 0,
+		.max_per_container = c->max_per_container,
+		.container_max = rules_have_max_per_container(c) ? rules_max_per_container : NULL,
+		.container_max_context = c,
+		.max_per_signature = c->max_per_signature
+	};
 }
 
 /* Opens the counters; where that fails nothing is counted. */
@@ -87,6 +89,24 @@ void house_keep(const struct house *h)
 	} while (finished > 0);
 	if (fstatvfs(h->store->crashes_fd, &disk) == 0)
 		reserve_keep(h->store->dir_fd, (uint64_t)disk.f_bavail * disk.f_frsize);
+}
+
+/* Without a crash: `coreferry-helper --keep-house`, by a timer.  False: there is no store. */
+bool house_keep_alone(const struct config *config)
+{
+	struct store store = { .dir_fd = -1, .crashes_fd = -1 };
+	struct house house;
+	int r = store_open(config->store, true, &store);
+
+	if (r < 0) {
+		log_error("store %s: cannot be opened: %s", config->store, strerror(-r));
+		return false;
+	}
+	house_open(&house, &store, config);
+	house_keep(&house);
+	house_close(&house);
+	store_close(&store);
+	return true;
 }
 
 /*

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "config.h"
 #include "counters.h"
 #include "crash.h"
@@ -20,6 +22,7 @@ void house_open(struct house *house, const struct store *store, const struct con
 void house_close(struct house *house);
 unsigned house_make_room(const struct store *store, const struct config *config);
 void house_keep(const struct house *house);
+bool house_keep_alone(const struct config *config);
 void house_count_crash(const struct house *house, const struct crash *crash, enum counter outcome,
 		       unsigned made_room);
 void house_count_push(const struct house *house, const struct crash *crash);

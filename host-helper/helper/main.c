@@ -27,6 +27,7 @@
 #include "delivery-left-over.h"
 #include "fd.h"
 #include "handle.h"
+#include "house.h"
 #include "log.h"
 #include "paths.h"
 #include "victim.h"
@@ -49,6 +50,8 @@ static void print_usage(FILE *to)
 	      "  --verify    compares what is read from memory with the kernel's stream: slow\n"
 	      "  --pipe      takes the core from the kernel's stream only: slower\n"
 	      "  -C FILE     configuration, instead of " PATH_CONFIG "\n"
+	      "  --keep-house [-C FILE]: no crash: removes what is over the limits, and finishes\n"
+	      "              what was left over\n"
 	      "  --help      this text\n"
 	      "  --version   the version\n"
 	      "\n"
@@ -106,6 +109,25 @@ static void load_config(const struct arguments *arguments, struct config *config
 		config->fallback_core = true;
 }
 
+/* By a timer: the limits hold where no crash comes, too. */
+static int keep_house(const struct arguments *arguments)
+{
+	const char *path = arguments->config_file ? arguments->config_file : PATH_CONFIG;
+	char error[CONFIG_ERROR_SIZE];
+	struct config config;
+
+	prepare_process();
+	if (config_init(&config) < 0)
+		return EX_OSERR;
+	/* With limits that nobody wanted nothing is removed. */
+	int r = config_load(&config, path, arguments->config_file != NULL, error);
+	if (r < 0)
+		log_error("%s", error);
+	bool is_kept = r == 0 && house_keep_alone(&config);
+	config_release(&config);
+	return r < 0 ? EX_CONFIG : is_kept ? EX_OK : EX_CANTCREAT;
+}
+
 int main(int argc, char *argv[])
 {
 	/* We, again, as the child that becomes the container's program: delegate-child.c. */
@@ -134,6 +156,9 @@ int main(int argc, char *argv[])
 		puts("coreferry-helper " COREFERRY_VERSION);
 		return EX_OK;
 	}
+
+	if (arguments.action == ARGUMENTS_HOUSE)
+		return keep_house(&arguments);
 
 	int pipe_fd = take_pipe();
 	victim_init(&victim, pipe_fd);

@@ -215,12 +215,28 @@ static int remove_left_over(struct quota *q)
 	return r;
 }
 
+/* By their ids: records are the victims' in part, and may be damaged. */
+static void limit_age(struct quota *q)
+{
+	for (size_t i = 0; i < q->count; i++) {
+		uint64_t time_us;
+		uint32_t pid;
+
+		if (crash_id_parse(q->entries[i].id, &time_us, &pid) < 0)
+			continue;
+		if (time_us >= q->limits->oldest_us)
+			return;
+		evict_record(q, &q->entries[i]);
+	}
+}
+
 static void limit_records(struct quota *q)
 {
 	uint64_t max = q->limits->max_records;
 
 	for (size_t i = 0; i < q->count && q->result->crashes > max; i++)
-		evict_record(q, &q->entries[i]);
+		if (!q->entries[i].is_gone)
+			evict_record(q, &q->entries[i]);
 	q->result->is_over = q->result->is_over || q->result->crashes > max;
 }
 
@@ -485,6 +501,8 @@ static int enforce(struct quota *q)
 	r = survey(q);
 	if (r < 0)
 		return r;
+	if (l->oldest_us > 0)
+		limit_age(q);
 	if (l->max_records > 0)
 		limit_records(q);
 	if (l->max_per_container == 0 && !l->container_max && l->max_per_signature == 0 &&

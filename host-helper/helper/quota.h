@@ -17,6 +17,7 @@ struct quota_limits {
 	uint64_t max_use_bytes;	  /* what all crashes take on the disk */
 	uint64_t keep_free_bytes; /* what must be free on the store's file system */
 	uint64_t max_records;	  /* crashes, with a core or without */
+	uint64_t oldest_us;	  /* crashes that happened before this go, whole: µs since 1970 */
 	uint32_t max_per_container;
 	uint32_t max_per_signature; /* of one container: cores of crashes of the same kind */
 	/* What counts for this crash's container in place of max_per_container, or NULL. */

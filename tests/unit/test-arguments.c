@@ -25,6 +25,18 @@ static int parse(const char *const *words, struct arguments *a, char error[ARGUM
 	return arguments_parse(argc, argv, a, error);
 }
 
+static void test_keep_house(void **state)
+{
+	static const char *const words[] = { "--keep-house", "-C", "/x", NULL };
+	char error[ARGUMENTS_ERROR_SIZE];
+	struct arguments a;
+
+	(void)state;
+	assert_int_equal(parse(words, &a, error), 0);
+	assert_int_equal(a.action, ARGUMENTS_HOUSE);
+	assert_string_equal(a.config_file, "/x");
+}
+
 static void test_bad(void **state)
 {
 	static const struct {
@@ -48,6 +60,8 @@ static void test_bad(void **state)
 		{ { "-\x1b", "1", "2", "3", NULL }, "unknown option '-?'" },
 		{ { "-C", NULL }, "-C: wants a file" },
 		{ { "--", "1", "2", "3", NULL }, "unknown option '--'" },
+		{ { "--keep-house", "1", "2", "3", NULL },
+		  "--keep-house: wants nothing but -C FILE" },
 	};
 
 	(void)state;
@@ -112,9 +126,8 @@ static void test_delegate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_minimum),
-		cmocka_unit_test(test_empty_values),
+		cmocka_unit_test(test_keep_house), cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_minimum),	   cmocka_unit_test(test_empty_values),
 		cmocka_unit_test(test_delegate),
 	};
 

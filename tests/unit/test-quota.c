@@ -112,7 +112,7 @@ static uint64_t used(void)
 static void test_without_limits_nothing_goes(void **state)
 {
 	static const struct row rows[] = { { "a", NULL, 1 }, { "a", NULL, 0 }, { NULL, NULL, 2 } };
-	const struct quota_limits none = { 0 }, high = { ENOUGH, 1, 3, 2, 1, NULL, NULL };
+	const struct quota_limits none = { 0 }, high = { ENOUGH, 1, 3, 1, 2, 1, NULL, NULL };
 
 	(void)state;
 	add_all(rows, ARRAY_SIZE(rows));
@@ -357,6 +357,41 @@ static void test_max_records(void **state)
 	assert_false(result.is_over);
 	result = enforce(&limits);
 	assert_int_equal(result.records_removed + result.tidied, 0);
+}
+
+static void test_max_age(void **state)
+{
+	static const struct row rows[] = {
+		{ "a", "/1", 1 },
+		{ "b", "/1", 0 },
+		{ "a", "/2", 1 },
+		{ "a", "/1", 1 },
+	};
+	struct quota_limits limits = { .oldest_us = 1 };
+	char(*ids)[CRASH_ID_SIZE] = NULL;
+	size_t count = 0;
+	uint32_t pid;
+	int reader = -1;
+
+	(void)state;
+	add_all(rows, ARRAY_SIZE(rows));
+	struct quota_result result = enforce(&limits);
+	check_states("#-##", NULL);
+	assert_int_equal(store_list(&house_store, &ids, &count), 0);
+	assert_int_equal(count, 4);
+	/* The newest one is exactly as old as may be. */
+	assert_int_equal(crash_id_parse(ids[0], &limits.oldest_us, &pid), 0);
+	free(ids);
+	assert_int_equal(open_crash(1, &reader), 0);
+	result = enforce(&limits);
+	fd_close(&reader);
+	assert_int_equal(result.records_removed, 2);
+	assert_int_equal(result.passed_by, 1);
+	limits.max_records = 1;
+	result = enforce(&limits);
+	check_states("   #", NULL);
+	assert_int_equal(result.records_removed, 1);
+	assert_int_equal(result.crashes, 1);
 }
 
 /* What is read, pushed or compressed is passed by, and the next one goes. */
@@ -620,6 +655,7 @@ int main(void)
 		TEST(test_made_up_containers),
 		TEST(test_max_by_container),
 		TEST(test_max_records),
+		TEST(test_max_age),
 		TEST(test_in_use_is_passed_by),
 		TEST(test_damaged_records),
 		TEST(test_killed_anywhere),
