@@ -172,6 +172,6 @@ while True: c.append(s.accept())"
 	held=$(field .capture.held_ms)
 	awk -v h="$held" 'BEGIN { exit !(h >= 1000 && h < 2500) }'
 	is delegation "$(field .delegation.status)" failed
-	[[ $(field .delegation.reason) == *push_timeout* ]]
+	[[ $(field .delegation.reason) == *hold_max* ]]
 	check_core
 }
