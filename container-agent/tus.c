@@ -122,6 +122,8 @@ static int send_elsewhere(struct tus *t, const struct http_answer *answer)
 		return push_fail(t->push, EX_PROTOCOL, "PATCH %s: %s", t->upload->shown, error);
 	endpoint_release(t->upload);
 	*t->upload = next;
+	free(t->push->report.resume);
+	t->push->report.resume = push_http_make_resume(PUSH_HTTP_TUS, t->offset, t->upload);
 	return EX_OK;
 }
 
@@ -219,8 +221,8 @@ static int send_all(struct tus *t)
 		if (r < 0 || i == PATCHES_MAX)
 			return p->report.error ? EX_TEMPFAIL
 					       : push_fail(p, EX_TEMPFAIL,
-							   "PATCH %s: the server took a part of "
-							   "what it was sent",
+							   "PATCH %s: the server did not take "
+							   "all that it was sent",
 							   t->upload->shown);
 		push_tell(p);
 		int status = patch(t);

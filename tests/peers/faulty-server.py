@@ -144,10 +144,16 @@ class Faulty(http.server.BaseHTTPRequestHandler):
                 return self.say(413, b"no", **tus)
             return self.say(201, Location=WHERE.get(word, f"/{word}/upload"), **tus)
         if method == "HEAD":
-            return self.say(200, Upload_Offset={"tusback": "5", "tus409": "7"}.get(word, "0"), **tus)
+            offset = {"tusback": 5, "tus409": 7}.get(word, uploads.get(self.path, 0))
+            return self.say(200, Upload_Offset=str(offset), **tus)
         start, end = int(self.headers["Upload-Offset"]), int(self.headers["Upload-Offset"]) + len(data)
         if word == "tusgone":
             return self.say(410, **tus)
+        if word == "tuselsewhere":
+            return self.say(307, Location="/tusok/upload", **tus)
+        if word == "tusok":
+            uploads[self.path] = end
+            return self.say(204, Upload_Offset=str(end), **tus)
         if word == "tus409":
             return self.say(409, **tus)
         offset = {"tusbeyond": 1 << 60, "tusback": start - 1, "tusnan": "0x10", "tusminus": "-1", "tusmore": end + 1,

@@ -152,8 +152,15 @@ bytes_sent() { jq -s 'map(.body) | add' "$T/requests"; }
 		tus2long 76 does not say where
 		tusgone 75 the upload is gone
 		tus409 75 409
-		tuszero 75 took a part
+		tuszero 75 did not take all
 	END
+	# Elsewhere after it was sent: the next attempt goes there at once.
+	push_to tuselsewhere
+	is "status" "$status" 75
+	is "resume" "$(report_field .resume)" "tus:0:http://127.0.0.1:$PORT/tusok/upload"
+	push_to tuselsewhere CORE_RESUME="$(report_field .resume)"
+	is "status" "$status" 0
+	is "requests" "$(methods)" "HEAD PATCH HEAD "
 	# It had more before than it has now.
 	ends_with "tus:9:http://127.0.0.1:$PORT/tusback/upload" 76 "went backwards"
 	ends_with "tus:99999999999:http://127.0.0.1:$PORT/tusback/upload" 0 verified
