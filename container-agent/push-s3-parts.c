@@ -23,6 +23,7 @@
 #include "end-signal.h"
 #include "fd.h"
 #include "log.h"
+#include "parse.h"
 #include "push-s3.h"
 #include "s3-resume.h"
 
@@ -503,12 +504,16 @@ static int release_code(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
-static uint64_t choose_part_bytes(const struct source *source)
+static uint64_t choose_part_bytes(const struct push *p)
 {
 	uint64_t bytes = S3_PART_BYTES, mib = 1ULL << 20;
 
-	if (source->has_size && source->size > bytes * S3_PARTS_MAX)
-		bytes = (source->size / S3_PARTS_MAX / mib + 1) * mib;
+	if (!p->source->has_size)
+		return bytes; /* the end of a part has to be known before it is sent */
+	if (p->settings->s3_part_size)
+		(void)parse_size(p->settings->s3_part_size, &bytes);
+	if (p->source->size > bytes * S3_PARTS_MAX)
+		bytes = (p->source->size / S3_PARTS_MAX / mib + 1) * mib;
 	return bytes;
 }
 
@@ -520,15 +525,16 @@ static int run(struct upload *u)
 	int status = resume(u, &is_found);
 
 	if (status == EX_OK && u->resume.part_bytes == S3_PART_BYTES) {
-		(void)dl_iterate_phdr(release_code, NULL);
 		u->buffer = malloc(S3_PART_BYTES);
 		if (!u->buffer)
 			return push_fail(p, EX_OSERR, "out of memory");
 	}
 	if (status == EX_OK && !is_found)
 		status = create(u);
-	if (status == EX_OK)
+	if (status == EX_OK) {
+		(void)dl_iterate_phdr(release_code, NULL);
 		status = put_parts(u, &count);
+	}
 	return status == EX_OK ? complete(u, count) : status;
 }
 
@@ -539,7 +545,7 @@ int push_s3_parts(struct s3_push *s3)
 	struct upload u = { .s3 = s3 };
 	struct s3_result result;
 
-	u.resume.part_bytes = choose_part_bytes(p->source);
+	u.resume.part_bytes = choose_part_bytes(p);
 	u.resume.is_raw = p->source->is_raw;
 	s3_resume_target(s3->client.url, u.resume.target);
 	if (end_signal_watch() < 0)

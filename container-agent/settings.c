@@ -17,7 +17,9 @@
 
 #include "config.h"
 #include "fd.h"
+#include "parse.h"
 #include "paths.h"
+#include "s3-resume.h"
 
 static int set_text(char **field, const char *value)
 {
@@ -61,6 +63,16 @@ static int check_addressing(const char *value, char error[CONFIG_ERROR_SIZE])
 	return -EINVAL;
 }
 
+static int check_part_size(const char *value, char error[CONFIG_ERROR_SIZE])
+{
+	uint64_t bytes;
+
+	if (parse_size(value, &bytes) == 0 && bytes >= S3_PART_BYTES && bytes <= S3_PART_BYTES_MAX)
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "wants a size from 5M to 5G");
+	return -EINVAL;
+}
+
 /* agent.conf's keys; each is a text of struct settings. */
 static const struct settings_key {
 	const char *name;
@@ -82,6 +94,7 @@ static const struct settings_key {
 	{ "s3_session_token", check_any, offsetof(struct settings, s3_session_token) },
 	{ "s3_credentials_file", check_path, offsetof(struct settings, s3_credentials_file) },
 	{ "s3_profile", check_any, offsetof(struct settings, s3_profile) },
+	{ "s3_part_size", check_part_size, offsetof(struct settings, s3_part_size) },
 };
 
 #define KEY_COUNT (sizeof(settings_keys) / sizeof(*settings_keys))

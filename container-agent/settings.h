@@ -18,7 +18,7 @@ struct settings {
 	/* S3: what the environment does not say (s3-settings.c) */
 	char *s3_endpoint, *s3_region, *s3_addressing, *s3_key;
 	char *s3_access_key, *s3_secret_key, *s3_session_token;
-	char *s3_credentials_file, *s3_profile;
+	char *s3_credentials_file, *s3_profile, *s3_part_size;
 };
 
 int settings_load(struct settings *settings, const char *url_option, const char *config_file,

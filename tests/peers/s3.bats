@@ -28,6 +28,7 @@ setup() {
 	load swift
 	: >"$T/proxy/rules"
 	: >"$T/proxy/requests"
+	AGENT_OPTIONS=()
 	next_id
 }
 
@@ -42,7 +43,7 @@ push() {
 	STATUS=0
 	env -i CORE_ID="$ID" CORE_ENCODING=$encoding CORE_SIZE="$(stat -c %s "$file")" CORE_SHA256="$digest" \
 		AWS_ENDPOINT_URL_S3="http://127.0.0.1:$PROXY" AWS_ACCESS_KEY_ID=test:tester AWS_SECRET_ACCESS_KEY=testing \
-		COREFERRY_URL="$url" "$@" "$T/bin/coreferry-agent" < <(cat "$file") >"$T/report" 2>"$T/log" || STATUS=$?
+		COREFERRY_URL="$url" "$@" "$T/bin/coreferry-agent" "${AGENT_OPTIONS[@]}" < <(cat "$file") >"$T/report" 2>"$T/log" || STATUS=$?
 }
 
 report() { tail -n 1 "$T/report" | jq -r "$1"; }
@@ -195,6 +196,44 @@ push_in_background() {
 		is status "$STATUS" 0
 		is requests "$(asked .)" 0
 	done
+}
+
+@test "s3: larger parts are sent as they are read: one that fails is the next attempt's; of unknown size: 5 MiB each" {
+	echo 's3_part_size = 30M' >"$T/parts.conf"
+	AGENT_OPTIONS=(--config "$T/parts.conf")
+	echo 'partNumber=3& cut 9000000' >"$T/proxy/rules"
+	push "$T/large" s3://cores
+	is status "$STATUS" 75
+	resume=$(report .resume)
+	is "uploads left" "$(s3_uploads)" 1
+	: >"$T/proxy/requests"
+	push "$T/large" s3://cores CORE_RESUME="$resume"
+	is status "$STATUS" 0
+	is "parts sent" "$(asked '^PUT.*partNumber=')" 2
+	is digest "$(s3_object "$ID.core")" "$(<"$T/large.sha256")"
+	is verified "$(report .verified)" digest
+
+	# A part with other bytes was passed over by then: not this upload.
+	next_id
+	echo 'partNumber=3& cut 9000000' >"$T/proxy/rules"
+	push "$T/large" s3://cores
+	resume=$(report .resume)
+	truncate -s 30M "$T/zeros"
+	s3_curl "/cores/$ID.core?partNumber=2&uploadId=${resume##*/}" -f -T "$T/zeros" >/dev/null
+	push "$T/large" s3://cores CORE_RESUME="$resume"
+	is status "$STATUS" 75
+	is resume "$(report .resume)" null
+	is "uploads left" "$(s3_uploads)" 0
+
+	next_id
+	: >"$T/proxy/requests"
+	push "$T/large" s3://cores CORE_SIZE=
+	is status "$STATUS" 0
+	is "parts sent" "$(asked '^PUT.*partNumber=')" 21
+	is digest "$(s3_object "$ID.core")" "$(<"$T/large.sha256")"
+	echo 's3_part_size = 4M' >"$T/parts.conf"
+	push "$T/large" s3://cores
+	is status "$STATUS" 78
 }
 
 @test "s3: given up: SIGTERM, CORE_ABANDON, and what ends for good leave no upload" {
