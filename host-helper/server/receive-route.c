@@ -2,8 +2,6 @@
 /*
  * PUT /ANYTHING/ID.core.zst: an upload of a core.
  */
-#include <string.h>
-
 #include "log.h"
 #include "receive-headers.h"
 #include "receive.h"
@@ -74,10 +72,6 @@ void receive_route_begin(struct request *request, const struct request_head *hea
 	const char *directory;
 	bool zst;
 
-	if (strcmp(head->method, MHD_HTTP_METHOD_OPTIONS) == 0) {
-		tus_create_route_begin(request, head, answer);
-		return;
-	}
 	if (!head->has_length) {
 		answer_set(answer, MHD_HTTP_LENGTH_REQUIRED,
 			   "wants Content-Length or Transfer-Encoding: chunked");

@@ -180,7 +180,8 @@ static void begin_route(struct request *request, const struct request_head *head
 {
 	const struct route *route = routes;
 
-	while (route->matches && !route->matches(request->server, head->path))
+	while (route->matches && (!route->matches(request->server, head->path) ||
+				  (route->by_method && !is_method_of(route, head->method))))
 		route++;
 	if (!route->matches) {
 		answer_set(&request->answer, MHD_HTTP_NOT_FOUND, "there is nothing here%s",

@@ -37,7 +37,8 @@ struct route {
 	/* Is the path (as it was sent) one of this route?  NULL ends the table. */
 	bool (*matches)(const struct server *server, const char *path);
 	const char *methods; /* as the header Allow tells them: "GET, HEAD" */
-	bool takes_body;     /* else a request with one is refused */
+	bool by_method;	 /* with another method it is not this route's: one behind it is asked */
+	bool takes_body; /* else a request with one is refused */
 	void (*begin)(struct request *request, const struct request_head *head,
 		      struct answer *answer);
 };

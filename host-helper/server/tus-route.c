@@ -525,22 +525,16 @@ void tus_upload_route_begin(struct request *request, const struct request_head *
 	begin(request, head, true, answer);
 }
 
-/* True for every other path: whoever receives tells there what it takes. */
+/* True for every path: whoever receives tells there what it takes. */
 bool tus_create_route_matches(const struct server *server, const char *path)
 {
 	(void)path;
 	return server->receive;
 }
 
-/* POST, OPTIONS; all else is not there. */
+/* POST, OPTIONS. */
 void tus_create_route_begin(struct request *request, const struct request_head *head,
 			    struct answer *answer)
 {
-	if (strcmp(head->method, MHD_HTTP_METHOD_POST) == 0 ||
-	    strcmp(head->method, MHD_HTTP_METHOD_OPTIONS) == 0)
-		begin(request, head, false, answer);
-	else
-		answer_set(answer, MHD_HTTP_NOT_FOUND,
-			   "there is nothing here; a core is PUT as /ANYTHING/ID.core.zst or "
-			   "/ANYTHING/ID.core, where ID is a crash's id, or sent by tus");
+	begin(request, head, false, answer);
 }

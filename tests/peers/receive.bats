@@ -137,6 +137,7 @@ put() {
 	put 400 "$(id 1)" "$T/half.zst"
 	is "nothing is left" "$(find "$T/in" -mindepth 1 | grep -vc '/.uploads$')" 0
 	put 201 "$(id 1)" "$T/core.zst" -H "X-Core-Sha256: $(sha "$T/core")"
-	put 409 "$(id 1)" "$T/large"
+	head -c 100000 "$T/core" >"$T/other"
+	put 409 "$(id 1)" "$T/other"
 	received "$(id 1)" "$T/core"
 }

@@ -209,6 +209,59 @@ threads_are_few() { (($(find "/proc/$RECEIVER/task" -mindepth 1 -maxdepth 1 | wc
 	is "systemd-analyze verify" "$out" ''
 }
 
+# filter_of UNIT: the system calls that its SystemCallFilter= lets through, by systemd's own tables.
+filter_of() {
+	python3 -Sc '
+import subprocess, sys
+def group(name):
+    if not name.startswith("@"):
+        return {name}
+    calls = set()
+    for line in subprocess.check_output(["systemd-analyze", "syscall-filter", name], text=True).splitlines()[1:]:
+        if line.strip() and not line.strip().startswith("#"):
+            calls |= group(line.strip())
+    return calls
+allowed = group("@default")
+for line in open(sys.argv[1]):
+    if line.startswith("SystemCallFilter="):
+        words = line.strip().split("=")[1]
+        for word in words.lstrip("~").split():
+            allowed = allowed - group(word) if words[0] == "~" else allowed | group(word)
+print("\n".join(sorted(allowed)))' "$1"
+}
+
+@test "serving: the unit's filter lets through all that the server calls: start, TLS, uploads, a program on arrival, a reload" {
+	type -P strace systemd-analyze >/dev/null || skip "strace or systemd-analyze is missing: run scripts/install-deps check"
+	TLS_PORT=$(free_port) PORT=$(free_port) URL=http://127.0.0.1:$PORT
+	receiver_config
+	mkdir -p "$T/in" "$T/store/crashes"
+	chown 1000:1000 "$T/in"
+	chmod 0755 "$T/store/crashes"
+	install -d -o 1000 "$T/trace"
+	# As the unit starts it: not as root.
+	spawn "$T/log" setpriv --reuid 1000 --regid 1000 --clear-groups strace -f -qq -o "$T/trace/calls" "$T/bin/coreferryd" --config "$T/conf" \
+		--store "$T/store" --receive "$T/in" --listen "127.0.0.1:$PORT" --listen "https://127.0.0.1:$TLS_PORT" \
+		--tls-certificate "$T/one.crt" --tls-key "$T/one.key" --exec /bin/true
+	wait_until 20 logged "listening on https"
+	RECEIVER=$(<"/proc/$SPAWNED_PID/task/$SPAWNED_PID/children")
+	RECEIVER=${RECEIVER%% *}
+	put 201 "$(id 1)" "$T/core.zst"
+	tus_create "$(stat -c %s "$T/core.zst")" -H "Upload-Metadata: filename $(b64 "$(id 2).core.zst")"
+	tus_patch 204 0 "$T/core.zst" -H "Upload-Checksum: sha1 $(openssl dgst -sha1 -binary "$T/core.zst" | base64)"
+	http 404 "$URL/core"
+	URL=https://127.0.0.1:$TLS_PORT
+	put 201 "$(id 3)" "$T/core.zst" --cacert "$T/one.crt"
+	kill -HUP "$RECEIVER"
+	wait_until 20 logged reloaded
+	receiver_end TERM
+	wait_until 10 gone "$SPAWNED_PID"
+	sed -nE 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' "$T/trace/calls" | sort -u >"$T/called"
+	(($(wc -l <"$T/called") > 50))
+	filter_of "$TOP/scripts/systemd/coreferryd.service.in" | sort -u >"$T/allowed"
+	is "called, and not let through" "$(comm -23 "$T/called" "$T/allowed" | tr '\n' ' ')" ''
+	rm -r "$T/store"
+}
+
 @test "exec: each core that arrives starts it, with what was said of the core as harmless words; its output is one line each" {
 	cat >"$T/hook" <<-'END'
 		#!/bin/sh
