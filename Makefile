@@ -100,7 +100,7 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/tokens.o host-helper/server/receive-directory.o \
 	host-helper/server/receive-quota.o host-helper/server/tus-create.o host-helper/server/tus-finish.o \
 	host-helper/server/tus-headers.o host-helper/server/tus-lock.o host-helper/server/tus-route.o \
-	host-helper/server/tus-upload.o host-helper/server/confine-server.o host-helper/server/exec.o \
+	host-helper/server/tus-upload.o host-helper/server/tus-work.o host-helper/server/receive-answer.o host-helper/server/confine-server.o host-helper/server/exec.o \
 	host-helper/server/exec-run.o host-helper/server/generation.o host-helper/server/listener.o \
 	host-helper/server/run.o host-helper/server/tls.o host-helper/cli/registration-line.o
 cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \

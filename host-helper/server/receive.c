@@ -22,6 +22,7 @@
 #include "limits.h"
 #include "log.h"
 #include "parse.h"
+#include "receive-answer.h"
 #include "receive-directory.h"
 #include "receive-file.h"
 #include "receive-quota.h"
@@ -45,69 +46,6 @@ struct receive {
 	struct receive_file *file;
 	char body_sha256[DIGEST_HEX_SIZE];
 };
-
-/* --- errors, as the peer is told --- */
-
-static void answer_error(const struct receive *receive, int error, struct answer *answer)
-{
-	switch (error) {
-	case -EBADMSG:
-		answer_set(answer, MHD_HTTP_BAD_REQUEST,
-			   "the body is not zstd, is damaged, or ends in the middle");
-		return;
-	case -ENODATA:
-		answer_set(answer, MHD_HTTP_BAD_REQUEST, "there is no core in the body");
-		return;
-	case -EOVERFLOW:
-		answer_set(answer, MHD_HTTP_BAD_REQUEST,
-			   "the zstd frames want a window of more than %u MiB",
-			   (1U << LIMIT_WINDOW_LOG) >> 20);
-		return;
-	case -EMSGSIZE:
-		if (receive->headers.seen & 1U << CORE_HEADER_SIZE)
-			answer_set(answer, MHD_HTTP_BAD_REQUEST,
-				   "the core is larger than X-Core-Size says");
-		else
-			answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
-				   "the core is larger than %llu bytes", LIMIT_RAW_BYTES);
-		return;
-	case -EFBIG:
-		answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
-			   "the core is larger than all that may be kept here");
-		return;
-	case -EDQUOT:
-		answer_set(answer, MHD_HTTP_INSUFFICIENT_STORAGE,
-			   "as much as may be kept here is here");
-		return;
-	case -ENOSPC:
-		answer_set(answer, MHD_HTTP_INSUFFICIENT_STORAGE, "the disk is full");
-		log_error("crash %s: not received: the disk is full", receive->headers.crash.id);
-		return;
-	default:
-		answer_set(answer, MHD_HTTP_INTERNAL_SERVER_ERROR, "it cannot be stored");
-		log_error("crash %s: cannot be received: %s", receive->headers.crash.id,
-			  strerror(-error));
-	}
-}
-
-static void answer_retry(struct answer *answer, unsigned status, const char *text)
-{
-	answer_set(answer, status, "%s", text);
-	answer_add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, "5");
-}
-
-static void answer_stored(const struct receive *receive, unsigned status, uint64_t size,
-			  const char *sha256, struct answer *answer)
-{
-	answer_set(answer, status, "{\"id\":\"%s\",\"size\":%" PRIu64 ",\"sha256\":\"%s\"}",
-		   receive->headers.crash.id, size, sha256);
-	answer->type = "application/json";
-}
-
-static void answer_other(struct answer *answer)
-{
-	answer_set(answer, MHD_HTTP_CONFLICT, "another core is there under this id");
-}
 
 /* --- the start --- */
 
@@ -146,7 +84,7 @@ static int read_headers(struct receive *receive, struct MHD_Connection *mhd, con
 	if (r == -EINVAL)
 		answer_set(refusal, MHD_HTTP_BAD_REQUEST, "%s", reader.why);
 	else if (r < 0)
-		answer_error(receive, r, refusal);
+		receive_answer_error(&receive->headers, r, refusal);
 	else if (receive->headers.size > LIMIT_RAW_BYTES)
 		answer_set(refusal, MHD_HTTP_CONTENT_TOO_LARGE,
 			   "X-Core-Size is more than %llu bytes", LIMIT_RAW_BYTES);
@@ -162,11 +100,12 @@ static int begin_comparing(struct receive *receive, int there_fd, struct answer 
 	crash_init(&crash);
 	if (store_read_record(there_fd, &crash) < 0 || !crash.core_sha256[0] ||
 	    (*announced && strcmp(announced, crash.core_sha256) != 0)) {
-		answer_other(answer);
+		receive_answer_other(answer);
 		return -EALREADY;
 	}
 	if (*announced) {
-		answer_stored(receive, MHD_HTTP_OK, crash.core_size, crash.core_sha256, answer);
+		receive_answer_stored(&receive->headers, MHD_HTTP_OK, crash.core_size,
+				      crash.core_sha256, answer);
 		return -EALREADY;
 	}
 	memcpy(receive->there, crash.core_sha256, sizeof(receive->there));
@@ -243,14 +182,15 @@ static void begin(struct receive *receive, bool zst, struct answer *refusal)
 	/* Before there is anything of it that could be counted. */
 	int r = is_there(receive) ? 0 : admit(receive);
 	if (r < 0) {
-		answer_error(receive, r, refusal);
+		receive_answer_error(&receive->headers, r, refusal);
 		return;
 	}
 	/* The directory is also the lock: whoever has made it is the only one to publish this id.
 	 */
 	r = store_begin(received, id, &receive->dirfd);
 	if (r == -EEXIST) {
-		answer_retry(refusal, MHD_HTTP_CONFLICT, "this core is being received already");
+		receive_answer_retry(refusal, MHD_HTTP_CONFLICT,
+				     "this core is being received already");
 		return;
 	}
 	if (r == 0) {
@@ -265,7 +205,7 @@ static void begin(struct receive *receive, bool zst, struct answer *refusal)
 	if (r == 0)
 		r = receive_file_new(receive->core_fd, zst, raw_max, &receive->file);
 	if (r < 0 && r != -EALREADY)
-		answer_error(receive, r, refusal);
+		receive_answer_error(&receive->headers, r, refusal);
 }
 
 static struct receive *receive_new(struct server *server, const char *directory,
@@ -283,9 +223,10 @@ static struct receive *receive_new(struct server *server, const char *directory,
 	crash_init(&receive->headers.crash);
 	int r = receive_directory_open(&server->received, directory, &receive->target);
 	if (atomic_fetch_add(&server->uploads, 1) >= LIMIT_UPLOADS)
-		answer_retry(refusal, MHD_HTTP_SERVICE_UNAVAILABLE, "too many uploads at once");
+		receive_answer_retry(refusal, MHD_HTTP_SERVICE_UNAVAILABLE,
+				     "too many uploads at once");
 	else if (r < 0)
-		answer_error(receive, r, refusal);
+		receive_answer_error(&receive->headers, r, refusal);
 	return receive;
 }
 
@@ -344,7 +285,7 @@ void receive_take(struct receive *receive, const char *data, size_t *len, struct
 		r = account(receive);
 	if (r == 0)
 		return;
-	answer_error(receive, r, refusal);
+	receive_answer_error(&receive->headers, r, refusal);
 	abandon(receive);
 	*len = 0;
 }
@@ -429,23 +370,23 @@ void receive_end(struct receive *receive, struct answer *answer)
 		memcpy(receive->body_sha256, result.body_sha256, sizeof(receive->body_sha256));
 	if (r == 0 && check(receive, &result, answer)) {
 		if (receive->compare && strcmp(receive->there, result.raw_sha256) == 0) {
-			answer_stored(receive, MHD_HTTP_OK, result.raw_size, result.raw_sha256,
-				      answer);
+			receive_answer_stored(&receive->headers, MHD_HTTP_OK, result.raw_size,
+					      result.raw_sha256, answer);
 		} else if (receive->compare) {
-			answer_other(answer);
+			receive_answer_other(answer);
 		} else {
 			r = publish(receive, &result);
 			if (r == 0)
 				tell(receive);
 			if (r == 0)
-				answer_stored(receive, MHD_HTTP_CREATED, result.raw_size,
-					      result.raw_sha256, answer);
+				receive_answer_stored(&receive->headers, MHD_HTTP_CREATED,
+						      result.raw_size, result.raw_sha256, answer);
 		}
 	}
 	if (r == -EEXIST)
-		answer_other(answer);
+		receive_answer_other(answer);
 	else if (r < 0)
-		answer_error(receive, r, answer);
+		receive_answer_error(&receive->headers, r, answer);
 	abandon(receive);
 }
 
