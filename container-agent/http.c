@@ -18,7 +18,7 @@
 #include "log.h"
 #include "paths.h"
 
-#define UPLOAD_BUFFER	    (512L << 10)
+#define UPLOAD_BUFFER	    (256L << 10)
 #define CONNECT_TIMEOUT_S   10L
 #define STALL_TIMEOUT_S	    60L	 /* with not one byte moving */
 #define ANSWER_TIMEOUT_S    60L	 /* for a request without a body */

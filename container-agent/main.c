@@ -202,9 +202,11 @@ int main(int argc, char *argv[])
 		return EX_SOFTWARE;
 	}
 	attempt.is_helped = options.plan_fd >= 0;
-	bring_trust(&attempt, &trust);
-	if (options.plan_fd >= 0 && arrive(options.plan_fd) < 0)
-		return EX_OSERR;
+	if (options.plan_fd >= 0) {
+		bring_trust(&attempt, &trust);
+		if (arrive(options.plan_fd) < 0)
+			return EX_OSERR;
+	}
 	status = push(&options, &attempt);
 	push_tell(&attempt);
 	push_report_release(&attempt.report);

@@ -19,7 +19,7 @@
 #include "fd.h"
 #include "parse.h"
 
-#define BLOCK_BYTES (256U << 10)
+#define BLOCK_BYTES (128U << 10)
 /* The helper's frames want 1 MiB; a made-up one could ask for 2 GiB. */
 #define WINDOW_LOG_MAX 22
 
