@@ -103,11 +103,12 @@ server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/tus-upload.o host-helper/server/tus-work.o host-helper/server/receive-answer.o host-helper/server/confine-server.o host-helper/server/exec.o \
 	host-helper/server/exec-run.o host-helper/server/generation.o host-helper/server/listener.o \
 	host-helper/server/run.o host-helper/server/tls.o host-helper/cli/registration-line.o
-cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/counters.o \
+cli_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/backoff.o common/counters.o common/handoff.o common/proc.o \
 	common/crash-filter.o common/crash-glance.o host-helper/cli/cli-filter.o \
 	host-helper/cli/cmd-rm.o host-helper/cli/cmd-watch.o host-helper/cli/crash-row.o \
 	host-helper/cli/main.o host-helper/cli/cli.o host-helper/cli/cmd-dump.o \
-	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-register.o \
+	host-helper/cli/cmd-info.o host-helper/cli/cmd-list.o host-helper/cli/cmd-push.o host-helper/cli/push-attempt.o \
+	host-helper/cli/cmd-register.o \
 	host-helper/cli/cmd-status.o host-helper/cli/cmd-unregister.o \
 	host-helper/cli/core-export.o host-helper/cli/crash-lookup.o \
 	host-helper/cli/kernel-settings.o host-helper/cli/registration.o \

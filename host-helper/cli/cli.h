@@ -43,7 +43,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_register, cli_unregister, cli_status, cli_list, cli_info,
-	cli_dump, cli_rm, cli_watch;
+	cli_dump, cli_push, cli_rm, cli_watch;
 
 /* Ends the list of a command's own struct option. */
 /* clang-format off */

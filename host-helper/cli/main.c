@@ -16,7 +16,7 @@
 
 static const struct cli_command *const commands[] = {
 	&cli_register, &cli_unregister, &cli_status, &cli_list, &cli_watch,
-	&cli_rm,       &cli_info,	&cli_dump,   NULL,
+	&cli_rm,       &cli_info,	&cli_dump,   &cli_push, NULL,
 };
 
 static void print_help(void)

@@ -264,3 +264,32 @@ leave_place() {
 	is requests "$(requests boot)" 1
 	check_core "$first"
 }
+
+# --- the bars: many cuts, many containers ---
+
+@test "delivery: 300 MiB, cut off at 50 places on its way to a tus server: arrives whole, in one upload" {
+	# shellcheck source=tests/peers/peers.bash
+	source "$TOP/tests/peers/peers.bash"
+	need_npm_peers
+	tus_server_up 28052 "$T/tus"
+	python3 -c "
+import random
+random.seed(5)
+for cut in sorted(random.sample(range(1 << 16, 300 << 20), 50)): print(cut)" >"$T/offsets"
+	# Each connection goes on where the last one was cut: what it may pass on is the way to the next place.
+	awk '{ print $1 - last; last = $1 }' "$T/offsets" >"$T/cuts"
+	cutting_proxy_up 28053 28052 "$T/cuts" "$T/was-cut"
+	cf_config 'retry_for = 10min'
+	SECONDS=0
+	COREFERRY_URL=http://127.0.0.1:28053/files crash "$T/tests/crasher" --heap 300 --random
+	wait_quiet 120
+	echo "# 50 cuts: $SECONDS s, $(field .delegation.attempt_count) attempts, $(wc -l <"$T/was-cut") cut"
+	is delegation "$(field .delegation.status)" "done"
+	is "one upload" "$(tus_files "$T/tus" | wc -l)" 1
+	is "digest there" "$(sha "$(tus_files "$T/tus")")" "$(field .core.sha256)"
+	is cuts "$(wc -l <"$T/was-cut")" 50
+	is "all attempts" "$(field '.delegation.attempt_count >= 40')" true
+	is "kept" "$(field '.delegation.attempts | length')" 32
+	is verified "$(field '.delegation.attempts[-1].verified')" size
+	rm -rf "$T/tus"
+}
