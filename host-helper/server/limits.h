@@ -43,7 +43,9 @@
 #define LIMIT_RAW_BYTES (1ULL << 40)
 /* What a zstd frame may make us allocate: levels up to 19 ask for 8 MiB, our own frames for 1. */
 #define LIMIT_WINDOW_LOG 23
-#define LIMIT_UPLOADS	 256
+#define LIMIT_UPLOADS	 96 /* each has its buffers: some 256 KiB */
+/* What all zstd decoders of uploads may take together; the next one is told to come back. */
+#define LIMIT_UNPACK_MEMORY (32U << 20)
 /* Unpack so much, then let the worker's other connections have their turn. */
 #define LIMIT_UNPACK_AT_ONCE (16U << 20)
 /* Uploads leave so much of the disk free for others: 256 MiB, or a twentieth of a small disk. */

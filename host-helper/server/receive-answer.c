@@ -35,6 +35,10 @@ void receive_answer_error(const struct receive_headers *headers, int error, stru
 			answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
 				   "the core is larger than %llu bytes", LIMIT_RAW_BYTES);
 		return;
+	case -EBUSY:
+		receive_answer_retry(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+				     "too many uploads at once");
+		return;
 	case -EFBIG:
 		answer_set(answer, MHD_HTTP_CONTENT_TOO_LARGE,
 			   "the core is larger than all that may be kept here");

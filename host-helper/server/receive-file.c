@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -24,7 +25,11 @@
 /* Look at the disk, and have it start to write, each time so much was written. */
 #define CHECK_BYTES (16U << 20)
 
+/* Of all decoders at once. */
+static atomic_size_t unpack_memory;
+
 struct receive_file {
+	size_t memory;	 /* its part of that */
 	int fd;		 /* the caller's; -1: nothing is written */
 	ZSTD_DCtx *dctx; /* NULL: the body is raw */
 	bool inside;	 /* in the middle of a frame */
@@ -64,7 +69,9 @@ int receive_file_new(int fd, bool zst, uint64_t raw_max, struct receive_file **r
 	f->raw_max = raw_max;
 	digest_init(&f->raw_digest);
 	digest_init(&f->body_digest);
-	if (zst) {
+	if (zst && atomic_load(&unpack_memory) >= LIMIT_UNPACK_MEMORY)
+		r = -EBUSY;
+	if (zst && r == 0) {
 		f->dctx = ZSTD_createDCtx();
 		if (!f->dctx || ZSTD_isError(ZSTD_DCtx_setParameter(f->dctx, ZSTD_d_windowLogMax,
 								    LIMIT_WINDOW_LOG)))
@@ -85,6 +92,7 @@ void receive_file_free(struct receive_file **file)
 {
 	if (*file) {
 		ZSTD_freeDCtx((*file)->dctx);
+		atomic_fetch_sub(&unpack_memory, (*file)->memory);
 		free(*file);
 	}
 	*file = NULL;
@@ -152,6 +160,20 @@ static int flush(struct receive_file *f)
 	return 0;
 }
 
+/* How much a decoder takes is known when it has seen a frame's head. -EBUSY: it is too much now. */
+static int account_memory(struct receive_file *f)
+{
+	size_t memory = ZSTD_sizeof_DCtx(f->dctx);
+
+	if (memory == f->memory)
+		return 0;
+	size_t before = atomic_fetch_add(&unpack_memory, memory - f->memory);
+	size_t others = before - f->memory;
+	f->memory = memory;
+	/* One alone is never too much. */
+	return others > 0 && others + memory > LIMIT_UNPACK_MEMORY ? -EBUSY : 0;
+}
+
 /* Moves some of the data into the buffer. */
 static int fill(struct receive_file *f, const char *data, size_t len, size_t *position)
 {
@@ -181,13 +203,13 @@ static int fill(struct receive_file *f, const char *data, size_t len, size_t *po
 		f->inside = hint != 0;
 	f->len = out.pos;
 	*position = in.pos;
-	return 0;
+	return account_memory(f);
 }
 
 /*
  * Takes *len bytes of the body, and tells in *len how many it left: call it again with those,
  * later. -EBADMSG: not zstd; -EOVERFLOW: zstd that needs too much memory; -EMSGSIZE: more raw bytes
- * than raw_max; -ENOSPC; -ENOMEM; -errno of writing.
+ * than raw_max; -EBUSY: too many decoders are at work; -ENOSPC; -ENOMEM; -errno of writing.
  */
 int receive_file_take(struct receive_file *f, const char *data, size_t *len)
 {

@@ -18,8 +18,10 @@
 #include <unistd.h>
 
 #include "core-headers.h"
+#include "limits.h"
 #include "log.h"
 #include "parse.h"
+#include "receive-answer.h"
 #include "receive-file.h"
 #include "receive-quota.h"
 
@@ -106,6 +108,8 @@ void tus_work_free(void *context)
 	if (w->has_checksum && !w->checked && tus_lock_enter(&w->lock))
 		(void)tus_upload_cut(&w->upload, w->upload.floor);
 	tus_lock_release(&w->lock);
+	if (w->is_counted)
+		atomic_fetch_sub(&w->server->uploads, 1);
 	tus_upload_close(&w->upload);
 	free(w);
 }
@@ -268,6 +272,12 @@ void tus_work_begin_body(struct request *request, struct tus_work *w, struct ans
 	uint64_t bytes = 0;
 
 	w->accounted = w->synced = u->offset;
+	w->is_counted = true;
+	if (atomic_fetch_add(&w->server->uploads, 1) >= LIMIT_UPLOADS) {
+		receive_answer_retry(answer, MHD_HTTP_SERVICE_UNAVAILABLE,
+				     "too many uploads at once");
+		return;
+	}
 	if (length && parse_u64(length, INT64_MAX, &bytes) < 0)
 		answer_set(answer, MHD_HTTP_BAD_REQUEST, "Content-Length: not a length");
 	else if (bytes > u->length - u->offset)

@@ -21,6 +21,7 @@ struct tus_work {
 	struct tus_upload upload;
 	struct tus_lock lock;
 	bool created, head;
+	bool is_counted; /* among server->uploads */
 	bool has_checksum, checked;
 	struct tus_checksum checksum;
 	struct sha1_ctx sha1;

@@ -141,3 +141,22 @@ put() {
 	put 409 "$(id 1)" "$T/other"
 	received "$(id 1)" "$T/core"
 }
+
+@test "receive: many at once, each of which wants 8 MiB to be unpacked: who is too many is told to come back, and all arrive" {
+	receiver
+	head -c 12M /dev/urandom >"$T/wide"
+	zstd -qf -1 --long=23 "$T/wide" -o "$T/wide.zst"
+	local pids=() n
+	for n in 1 2 3 4 5; do
+		curl -sS -m 60 --retry 20 --limit-rate 12M -T "$T/wide.zst" "$URL/$(id $n).core.zst" -o "$T/said.$n" -w "%{http_code}\n" >"$T/code.$n" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	is "answers" "$(sort "$T"/code.* | uniq -c | xargs)" '5 201'
+	for n in 1 5; do received "$(id $n)" "$T/wide"; done
+	grep -q ' 503 ' "$T/log"
+	local peak
+	peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$RECEIVER/status")
+	echo "peak: $peak KiB"
+	((peak < 65536))
+}
