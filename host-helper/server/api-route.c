@@ -70,6 +70,7 @@ void api_route_begin(struct request *request, const struct request_head *head,
 
 	if (!api_parse_path(head->path, &path))
 		return;
+	store_index_catch_up(request_server(request)->index);
 	if (strcmp(head->method, MHD_HTTP_METHOD_DELETE) == 0) {
 		visibility_of(request, TOKEN_DELETE, &visibility);
 		if (path.what == API_RECORD)

@@ -15,8 +15,9 @@
 /* One peer must not take all of them from its neighbours. */
 #define LIMIT_CONNECTIONS_PER_IP 256
 
-/* For one request's headers, and its read and write buffers. */
-#define LIMIT_CONNECTION_MEMORY (256U << 10)
+/* For one request's headers, and its read and write buffers.  libmicrohttpd wipes half of it in
+   each request, so all of LIMIT_CONNECTIONS touch that much: 20 MiB. */
+#define LIMIT_CONNECTION_MEMORY (40U << 10)
 
 /* A connection that says nothing at all, or whose headers come drop by drop, ends after this. */
 #define LIMIT_IDLE_S	30
@@ -55,13 +56,13 @@
 /* Uploads over several requests that are not yet complete: each is a directory. */
 #define LIMIT_TUS_UPLOADS 1024
 /* Unpacking takes a window and tables, 2 MiB each, of a budget of 64 MiB for the whole server. */
-#define LIMIT_UNPACKING 12
+#define LIMIT_UNPACKING 8
 /* A peer that reads nothing for so long has its turn taken, if others wait; one that reads makes
    way after so many bytes. */
 #define LIMIT_UNPACK_IDLE_MS 50
 #define LIMIT_UNPACK_TURN    (32ULL << 20)
 /* Each pull has a buffer of this size, up to LIMIT_CONNECTIONS of them. */
-#define LIMIT_PULL_BLOCK (32U << 10)
+#define LIMIT_PULL_BLOCK (16U << 10)
 
 /* Of a list: unless it says how many, and at most. */
 #define LIMIT_LIST	 100

@@ -330,6 +330,8 @@ int main(int argc, char *argv[])
 	umask(027);
 	/* Fixed, or glibc raises it and keeps every big buffer that there ever was at once. */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	/* One arena for each worker would keep as much as each of them ever needed at once. */
+	mallopt(M_ARENA_MAX, 2);
 	int r = options_read(argc, argv, &base.options);
 	if (r < 0)
 		r = start(&base);

@@ -108,6 +108,8 @@ int pull_find(const struct server *server, const struct visibility *visibility, 
 				 .now_us = clock_now_us() };
 	const char *before = NULL;
 	char last[CRASH_ID_SIZE];
+
+	store_index_catch_up(server->index);
 	/* Before the others: what is published in between is then seen in both. */
 	bool pending = is_any_pending(server, visibility);
 

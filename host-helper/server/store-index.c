@@ -26,6 +26,7 @@
 #include "store-index-entry.h"
 
 #define PENDING_MAX    4096 /* as many captures as the kernel lets run at once, and more */
+#define CATCH_UP_MAX   64
 #define EVENT_BYTES    (16U << 10)
 #define PARTIAL_SUFFIX ".partial"
 
@@ -35,6 +36,7 @@ struct store_index {
 	void *context;
 	int inotify_fd, stop_fd;
 	pthread_t thread;
+	pthread_mutex_t reading; /* who takes events */
 	char boot_id[INDEX_BOOT_ID_SIZE];
 
 	pthread_rwlock_t lock;
@@ -133,9 +135,23 @@ static void remove_pending(struct store_index *index, const char *id)
 		}
 }
 
+static bool has_crash(struct store_index *index, const char *id)
+{
+	bool there;
+
+	pthread_rwlock_rdlock(&index->lock);
+	(void)position_of(index, id, &there);
+	pthread_rwlock_unlock(&index->lock);
+	return there;
+}
+
+/* Without the lock. */
 static int add_crash(struct store_index *index, const char *id)
 {
 	struct index_entry *entry = NULL;
+
+	if (has_crash(index, id))
+		return 0;
 	int r = index_entry_read(index->store, id, index->boot_id, &entry);
 
 	if (r < 0)
@@ -200,15 +216,8 @@ static int load(struct store_index *index)
 
 	if (r == 0)
 		r = store_list(index->store, &ids, &count);
-	for (size_t i = count; r == 0 && i > 0; i--) {
-		bool there;
-
-		pthread_rwlock_rdlock(&index->lock);
-		(void)position_of(index, ids[i - 1], &there);
-		pthread_rwlock_unlock(&index->lock);
-		if (!there)
-			r = add_crash(index, ids[i - 1]);
-	}
+	for (size_t i = count; r == 0 && i > 0; i--)
+		r = add_crash(index, ids[i - 1]);
 	if (r < 0)
 		return r;
 	pthread_rwlock_wrlock(&index->lock);
@@ -244,11 +253,16 @@ static int take_event(struct store_index *index, const struct inotify_event *eve
 	bool came = event->mask & (IN_CREATE | IN_MOVED_TO);
 	const char *name = event->len > 0 ? event->name : "";
 	char id[CRASH_ID_SIZE];
+	int r = 0;
 
 	if (event->mask & (IN_Q_OVERFLOW | IN_UNMOUNT | IN_IGNORED))
 		return load(index);
 	if (crash_id_is_valid(name) && came)
 		return add_crash(index, name);
+	/* A capture that is over is published by now: first that one is seen, then the other one
+	 * not, so that nobody sees neither. */
+	if (is_partial(name, id) && !came)
+		r = add_crash(index, id);
 	pthread_rwlock_wrlock(&index->lock);
 	if (crash_id_is_valid(name))
 		erase(index, name);
@@ -257,10 +271,11 @@ static int take_event(struct store_index *index, const struct inotify_event *eve
 	else if (is_partial(name, id))
 		remove_pending(index, id);
 	pthread_rwlock_unlock(&index->lock);
-	return 0;
+	return r;
 }
 
-static void take_events(struct store_index *index)
+/* Those that there are, up to a buffer of them. False: there were none. */
+static bool take_some(struct store_index *index)
 {
 	char buf[EVENT_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 	ssize_t n = read(index->inotify_fd, buf, sizeof(buf));
@@ -275,6 +290,20 @@ static void take_events(struct store_index *index)
 	}
 	if (n > 0)
 		index->changed(index->context);
+	return n > 0;
+}
+
+/*
+ * Takes in what has happened until now, which the own thread may not have come to yet: so whoever
+ * asks after this sees what was there before.
+ */
+void store_index_catch_up(struct store_index *index)
+{
+	pthread_mutex_lock(&index->reading);
+	/* In a storm of crashes there are always more: those may be seen the next time. */
+	for (int i = 0; i < CATCH_UP_MAX && take_some(index); i++)
+		;
+	pthread_mutex_unlock(&index->reading);
 }
 
 static void *follow(void *context)
@@ -285,7 +314,7 @@ static void *follow(void *context)
 
 	while (fds[1].revents == 0) {
 		if (poll(fds, 2, -1) > 0 && (fds[0].revents & POLLIN))
-			take_events(index);
+			store_index_catch_up(index);
 	}
 	return NULL;
 }
@@ -315,6 +344,7 @@ static void free_index(struct store_index *index)
 	free(index->entries);
 	free(index->pending);
 	pthread_rwlock_destroy(&index->lock);
+	pthread_mutex_destroy(&index->reading);
 	free(index);
 }
 
@@ -335,6 +365,7 @@ int store_index_start(const struct store *store, void (*changed)(void *context),
 	index->context = context;
 	index->inotify_fd = index->stop_fd = -1;
 	index_entry_boot_id(index->boot_id);
+	pthread_mutex_init(&index->reading, NULL);
 	/* A publication does not wait for those who look. */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);

@@ -42,6 +42,7 @@ int store_index_start(const struct store *store, void (*changed)(void *context),
 		      struct store_index **ret_index);
 void store_index_stop(struct store_index **index);
 
+void store_index_catch_up(struct store_index *index);
 int store_index_walk(struct store_index *index, const char *before, index_fn fn, void *context);
 int store_index_find(struct store_index *index, const char *id, index_fn fn, void *context);
 bool store_index_delete(struct store_index *index, const char *id);
