@@ -81,7 +81,7 @@ agent_OBJS := common/config.o common/config-rule.o common/config-values.o common
 	container-agent/settings.o container-agent/source.o container-agent/end-signal.o \
 	container-agent/file-name.o container-agent/push-file.o container-agent/push-s3.o container-agent/push-s3-parts.o \
 	container-agent/s3-answer.o container-agent/s3-name.o container-agent/s3-request.o container-agent/s3-resume.o \
-	container-agent/s3-settings.o
+	container-agent/s3-settings.o container-agent/s3-upload.o
 server_OBJS := $(COMMON_BASE) $(COMMON_STORE) common/core-headers.o \
 	host-helper/server/main.o host-helper/server/answer.o host-helper/server/connections.o \
 	host-helper/server/listen.o host-helper/server/options.o host-helper/server/privileges.o \

@@ -19,6 +19,7 @@
 #include "fd.h"
 #include "log.h"
 #include "s3-resume.h"
+#include "s3-upload.h"
 #include "text.h"
 
 #define ONE_PUT_MAX	   (64ULL << 20)
@@ -152,7 +153,7 @@ static int push_opened(struct s3_push *s3)
 	struct push *p = s3->push;
 
 	if (p->abandon)
-		return push_s3_abandon(s3);
+		return s3_upload_abandon(s3);
 	if (make_metadata(s3) < 0)
 		return push_fail(p, EX_OSERR, "out of memory");
 	if (p->source->has_size && p->source->size <= ONE_PUT_MAX)

@@ -18,4 +18,3 @@ struct s3_push {
 int push_s3_fail(struct s3_push *s3, const struct s3_result *result);
 int push_s3_done(struct s3_push *s3, const char *etag, const char *expected_etag);
 int push_s3_parts(struct s3_push *s3);
-int push_s3_abandon(struct s3_push *s3);
