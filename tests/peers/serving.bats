@@ -209,6 +209,24 @@ threads_are_few() { (($(find "/proc/$RECEIVER/task" -mindepth 1 -maxdepth 1 | wc
 	is "systemd-analyze verify" "$out" ''
 }
 
+@test "serving: our agent pushes over TLS, by tus, with its token; without it, or with another certificate, it is refused" {
+	TLS_PORT=$(free_port)
+	(umask 077 && echo "ci upload $(printf %s token-of-the-agent | sha256sum | cut -d' ' -f1) jobs" >"$T/tokens")
+	chown 1000 "$T/tokens"
+	receiver --listen "https://127.0.0.1:$TLS_PORT" --tls-certificate "$T/one.crt" --tls-key "$T/one.key" --tokens "$T/tokens"
+	(umask 077 && echo 'Bearer token-of-the-agent' >"$T/authorization")
+	printf '%s\n' "url = https://127.0.0.1:$TLS_PORT/cores" "ca_file = $T/one.crt" "authorization_file = $T/authorization" >"$T/agent.conf"
+	agent "$T/core.zst" "$(id 1)" -- --config "$T/agent.conf" >"$T/report"
+	is report "$(tail -n 1 "$T/report" | jq -r '.protocol, .verified' | xargs)" 'tus digest'
+	received "$(id 1)" "$T/core" jobs
+
+	printf '%s\n' "url = https://127.0.0.1:$TLS_PORT/cores" "ca_file = $T/one.crt" >"$T/agent.conf"
+	run -77 agent "$T/core.zst" "$(id 2)" -- --config "$T/agent.conf"
+	printf '%s\n' "url = https://127.0.0.1:$TLS_PORT/cores" "ca_file = $T/two.crt" "authorization_file = $T/authorization" >"$T/agent.conf"
+	run -77 agent "$T/core.zst" "$(id 2)" -- --config "$T/agent.conf"
+	is "what is there" "$(ls "$T/in/jobs")" "$(id 1)"
+}
+
 # filter_of UNIT: the system calls that its SystemCallFilter= lets through, by systemd's own tables.
 filter_of() {
 	python3 -Sc '
