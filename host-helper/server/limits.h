@@ -55,6 +55,8 @@
 
 /* Uploads over several requests that are not yet complete: each is a directory. */
 #define LIMIT_TUS_UPLOADS 1024
+/* So long whoever missed the answer can ask whether its upload has arrived. */
+#define LIMIT_TUS_DONE_MS 3600000ULL
 /* Unpacking takes a window and tables, 2 MiB each, of a budget of 64 MiB for the whole server. */
 #define LIMIT_UNPACKING 8
 /* A peer that reads nothing for so long has its turn taken, if others wait; one that reads makes

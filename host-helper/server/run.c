@@ -55,11 +55,12 @@ static void look_at_registration(enum registration *last)
 
 static void remove_expired(const struct base *base, const struct config *config)
 {
-	uint64_t expire_us = config->receive_expire_ms * 1000;
+	uint64_t now_us = clock_now_us(), expire_us = config->receive_expire_ms * 1000;
 
-	if (!base->receive || expire_us == 0)
+	if (!base->receive)
 		return;
-	unsigned count = tus_upload_remove_old(base->uploads_fd, clock_now_us() - expire_us);
+	unsigned count = tus_upload_remove_old(base->uploads_fd, expire_us ? now_us - expire_us : 0,
+					       now_us - LIMIT_TUS_DONE_MS * 1000);
 	if (count > 0)
 		log_info("%u uploads of which nothing came any more are removed", count);
 }

@@ -113,7 +113,7 @@ static void finish_one(const struct tus_finish *finish, struct tus_upload *uploa
 	receive_quota_add(server->quota, upload->directory, 0, -1);
 	unpack(finish, upload, answer, body_sha256);
 	if (answer->status == MHD_HTTP_OK || answer->status == MHD_HTTP_CREATED) {
-		int r = tus_upload_set_published(upload, body_sha256);
+		int r = tus_upload_set_published(server->uploads_fd, upload, body_sha256);
 
 		if (r < 0)
 			log_warning("upload %s: its rest cannot be removed: %s", upload->name,

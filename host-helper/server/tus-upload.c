@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/base16.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -21,6 +22,9 @@
 #define INFO_NAME "info.json"
 #define INFO_MAX  (256U << 10)
 #define BODY_NAME "body"
+/* What stays of one that is published: its info.json, as a file beside the directories. */
+#define DONE_SUFFIX ".done"
+#define DONE_SIZE   (TUS_NAME_SIZE + sizeof(DONE_SUFFIX))
 
 /* --- info.json --- */
 
@@ -74,11 +78,11 @@ static int take_info(struct tus_upload *upload, json_t *info)
 	return 0;
 }
 
-static int read_info(struct tus_upload *upload)
+static int read_info(struct tus_upload *upload, int dirfd, const char *file)
 {
 	cleanup_free char *text = NULL;
 	size_t len = 0;
-	int r = file_read_at(upload->dirfd, INFO_NAME, INFO_MAX, &text, &len);
+	int r = file_read_at(dirfd, file, INFO_MAX, &text, &len);
 
 	if (r < 0)
 		return r;
@@ -135,21 +139,24 @@ int tus_upload_create(int uploads_fd, struct tus_upload *upload)
 int tus_upload_open(int uploads_fd, const char *name, struct tus_upload *ret_upload)
 {
 	struct tus_upload *u = ret_upload;
+	char done[DONE_SIZE];
 	struct stat st;
 
 	*u = (struct tus_upload){ .dirfd = -1, .body_fd = -1 };
 	if (!tus_name_is_valid(name))
 		return -ENOENT;
 	memcpy(u->name, name, sizeof(u->name));
+	snprintf(done, sizeof(done), "%s" DONE_SUFFIX, name);
+	int r = read_info(u, uploads_fd, done);
+	u->offset = u->length;
+	if (r != -ENOENT)
+		return r;
 	u->dirfd = openat(uploads_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (u->dirfd < 0)
 		return -errno;
-	int r = read_info(u);
+	r = read_info(u, u->dirfd, INFO_NAME);
 	if (r < 0)
 		return r;
-	u->offset = u->length;
-	if (u->published)
-		return 0;
 	u->body_fd = openat(u->dirfd, BODY_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (u->body_fd < 0 || fstat(u->body_fd, &st) < 0)
 		return -errno;
@@ -203,21 +210,7 @@ int tus_upload_cut(struct tus_upload *upload, uint64_t offset)
 	return upload->floor == TUS_NO_FLOOR ? 0 : tus_upload_set_floor(upload, TUS_NO_FLOOR);
 }
 
-/* The crash is published: the bytes go; that it was here stays known until it is too old. */
-int tus_upload_set_published(struct tus_upload *upload, const char *body_sha256)
-{
-	upload->published = true;
-	int r = copy_text(body_sha256, upload->body_sha256, sizeof(upload->body_sha256));
-
-	if (r == 0)
-		r = write_info(upload);
-	if (r == 0 && unlinkat(upload->dirfd, BODY_NAME, 0) < 0)
-		r = -errno;
-	return r;
-}
-
-/* Removes one. 0 or -errno. */
-int tus_upload_remove(int uploads_fd, const char *name)
+static int remove_directory(int uploads_fd, const char *name)
 {
 	static const char *const files[] = { BODY_NAME, INFO_NAME, "." INFO_NAME ".new" };
 	cleanup_fd int dirfd =
@@ -229,6 +222,31 @@ int tus_upload_remove(int uploads_fd, const char *name)
 		if (unlinkat(dirfd, files[i], 0) < 0 && errno != ENOENT)
 			return -errno;
 	return unlinkat(uploads_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+/* The crash is published: the bytes go; that it was here stays known until it is too old. */
+int tus_upload_set_published(int uploads_fd, struct tus_upload *upload, const char *body_sha256)
+{
+	char done[DONE_SIZE];
+
+	upload->published = true;
+	int r = copy_text(body_sha256, upload->body_sha256, sizeof(upload->body_sha256));
+	if (r == 0)
+		r = write_info(upload);
+	snprintf(done, sizeof(done), "%s" DONE_SUFFIX, upload->name);
+	if (r == 0 && renameat(upload->dirfd, INFO_NAME, uploads_fd, done) < 0)
+		r = -errno;
+	return r < 0 ? r : remove_directory(uploads_fd, upload->name);
+}
+
+/* Removes one. 0 or -errno. */
+int tus_upload_remove(int uploads_fd, const char *name)
+{
+	char done[DONE_SIZE];
+
+	snprintf(done, sizeof(done), "%s" DONE_SUFFIX, name);
+	int r = remove_directory(uploads_fd, name);
+	return r == -ENOENT && unlinkat(uploads_fd, done, 0) == 0 ? 0 : r;
 }
 
 /* Bytes that its body takes on the disk. */
@@ -254,7 +272,18 @@ uint64_t tus_upload_changed_us(const struct tus_upload *upload)
 
 /* --- all of them --- */
 
-static int list(int uploads_fd, char (**ret_names)[TUS_NAME_SIZE], size_t *ret_count)
+/* The name of a published one's file, or false. */
+static bool done_to_name(const char *file, char name[TUS_NAME_SIZE])
+{
+	if (strlen(file) != DONE_SIZE - 2 || strcmp(file + TUS_NAME_SIZE - 1, DONE_SUFFIX) != 0)
+		return false;
+	memcpy(name, file, TUS_NAME_SIZE - 1);
+	name[TUS_NAME_SIZE - 1] = '\0';
+	return tus_name_is_valid(name);
+}
+
+/* Those that are under way, or (done) what stays of those that were. */
+static int list(int uploads_fd, bool done, char (**ret_names)[TUS_NAME_SIZE], size_t *ret_count)
 {
 	int fd = openat(uploads_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -269,17 +298,19 @@ static int list(int uploads_fd, char (**ret_names)[TUS_NAME_SIZE], size_t *ret_c
 		return r;
 	}
 	while (r == 0 && (entry = readdir(dir))) {
-		char(*more)[TUS_NAME_SIZE];
+		char(*more)[TUS_NAME_SIZE], name[TUS_NAME_SIZE];
 
-		if (!tus_name_is_valid(entry->d_name))
+		if (done ? !done_to_name(entry->d_name, name) : !tus_name_is_valid(entry->d_name))
 			continue;
+		if (!done)
+			memcpy(name, entry->d_name, sizeof(name));
 		more = reallocarray(names, count + 1, sizeof(*names));
 		if (!more) {
 			r = -ENOMEM;
 			break;
 		}
 		names = more;
-		memcpy(names[count++], entry->d_name, sizeof(*names));
+		memcpy(names[count++], name, sizeof(*names));
 	}
 	closedir(dir);
 	if (r < 0) {
@@ -291,12 +322,12 @@ static int list(int uploads_fd, char (**ret_names)[TUS_NAME_SIZE], size_t *ret_c
 	return 0;
 }
 
-/* Calls fn for each upload that is not damaged. How many there are, or -errno. */
+/* Calls fn for each that is not published and not damaged. How many there are, or -errno. */
 int tus_upload_for_each(int uploads_fd, tus_upload_fn fn, void *context)
 {
 	cleanup_free char(*names)[TUS_NAME_SIZE] = NULL;
 	size_t count = 0;
-	int r = list(uploads_fd, &names, &count);
+	int r = list(uploads_fd, false, &names, &count);
 
 	if (r < 0)
 		return r;
@@ -309,14 +340,39 @@ int tus_upload_for_each(int uploads_fd, tus_upload_fn fn, void *context)
 	return (int)count;
 }
 
-/* Removes those of which nothing came since then, damaged ones too; tells how many. */
-unsigned tus_upload_remove_old(int uploads_fd, uint64_t before_us)
+static unsigned remove_old_done(int uploads_fd, uint64_t before_us)
 {
 	cleanup_free char(*names)[TUS_NAME_SIZE] = NULL;
 	size_t count = 0;
 	unsigned removed = 0;
 
-	if (list(uploads_fd, &names, &count) < 0)
+	if (list(uploads_fd, true, &names, &count) < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		char done[DONE_SIZE];
+		struct stat st;
+
+		snprintf(done, sizeof(done), "%s" DONE_SUFFIX, names[i]);
+		if (fstatat(uploads_fd, done, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    (uint64_t)st.st_mtim.tv_sec * 1000000 < before_us &&
+		    unlinkat(uploads_fd, done, 0) == 0)
+			removed++;
+	}
+	return removed;
+}
+
+/*
+ * Removes those of which nothing came since before_us, damaged ones too; tells how many.  And what
+ * stayed of those that were published before done_before_us.
+ */
+unsigned tus_upload_remove_old(int uploads_fd, uint64_t before_us, uint64_t done_before_us)
+{
+	cleanup_free char(*names)[TUS_NAME_SIZE] = NULL;
+	size_t count = 0;
+	unsigned removed = 0;
+
+	(void)remove_old_done(uploads_fd, done_before_us);
+	if (list(uploads_fd, false, &names, &count) < 0)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		cleanup_tus_upload struct tus_upload upload;

@@ -41,7 +41,7 @@ void tus_upload_close(struct tus_upload *upload);
 int tus_upload_write(struct tus_upload *upload, const char *data, size_t len);
 int tus_upload_set_floor(struct tus_upload *upload, uint64_t floor);
 int tus_upload_cut(struct tus_upload *upload, uint64_t offset);
-int tus_upload_set_published(struct tus_upload *upload, const char *body_sha256);
+int tus_upload_set_published(int uploads_fd, struct tus_upload *upload, const char *body_sha256);
 int tus_upload_remove(int uploads_fd, const char *name);
 
 uint64_t tus_upload_used(const struct tus_upload *upload);
@@ -49,4 +49,4 @@ uint64_t tus_upload_changed_us(const struct tus_upload *upload);
 
 typedef void (*tus_upload_fn)(void *context, const struct tus_upload *upload);
 int tus_upload_for_each(int uploads_fd, tus_upload_fn fn, void *context);
-unsigned tus_upload_remove_old(int uploads_fd, uint64_t before_us);
+unsigned tus_upload_remove_old(int uploads_fd, uint64_t before_us, uint64_t done_before_us);

@@ -54,7 +54,7 @@ TUS=(-H 'Tus-Resumable: 1.0.0')
 	received "$(id 1)" "$T/core"
 	is record "$(jq -r '.exe, .pid, .signal, .comm' "$T/in/$(id 1)/crash.json")" $'/opt/a b\\x0a\\x1b/x\n4166\n11\na %b'
 	is "offset afterwards" "$(tus_offset)" "$SIZE"
-	is "what stays of it" "$(find "$T/in/.uploads" -type f -printf '%f ')" 'info.json '
+	is "what stays of it" "$(ls "$T/in/.uploads")" "${LOCATION##*/}.done"
 	http 204 -X DELETE "$LOCATION" "${TUS[@]}"
 	http 404 -I "$LOCATION" "${TUS[@]}"
 	received "$(id 1)" "$T/core"
@@ -76,7 +76,7 @@ TUS=(-H 'Tus-Resumable: 1.0.0')
 		-H 'Content-Type: application/offset+octet-stream' --data-binary "@$T/piece"
 	http 204 -X POST "$LOCATION" "${TUS[@]}" -H 'X-HTTP-Method-Override: DELETE'
 	tus_patch 404 5 "$T/core.zst"
-	is "nothing is left" "$(find "$T/in/.uploads" -type f -not -name info.json | wc -l)" 0
+	is "nothing is left" "$(find "$T/in/.uploads" -mindepth 1 -not -name '*.done' | wc -l)" 0
 }
 
 @test "tus: a checksum that is right counts; one that is not, or of half a request, leaves the offset where it was" {

@@ -221,10 +221,14 @@ static void test_upload(void **state)
 	assert_int_equal(offset_of(dirfd, name), 7);
 	assert_int_equal(tus_upload_for_each(dirfd, count_one, &count), 1);
 	assert_int_equal(count, 1);
-	assert_int_equal(tus_upload_remove_old(dirfd, tus_upload_changed_us(&upload)), 0);
+	assert_int_equal(tus_upload_remove_old(dirfd, tus_upload_changed_us(&upload), 0), 0);
 
-	assert_int_equal(tus_upload_set_published(&upload, ""), 0);
+	assert_int_equal(tus_upload_set_published(dirfd, &upload, ""), 0);
 	tus_upload_close(&upload);
+	assert_int_equal(offset_of(dirfd, name), 10);
+	/* It is known, and is none that is under way. */
+	assert_int_equal(tus_upload_for_each(dirfd, count_one, &count), 0);
+	assert_int_equal(tus_upload_remove_old(dirfd, UINT64_MAX, 0), 0);
 	assert_int_equal(offset_of(dirfd, name), 10);
 
 	struct tus_upload none;
@@ -235,7 +239,7 @@ static void test_upload(void **state)
 
 	/* One that was cut off while it was made. */
 	assert_int_equal(mkdirat(dirfd, NAME, 0700), 0);
-	assert_int_equal(tus_upload_remove_old(dirfd, UINT64_MAX), 2);
+	assert_int_equal(tus_upload_remove_old(dirfd, UINT64_MAX, UINT64_MAX), 1);
 	close(dirfd);
 	assert_int_equal(rmdir(path), 0);
 }
