@@ -168,9 +168,9 @@ class Faulty(http.server.BaseHTTPRequestHandler):
 
 
 WHERE = {
-    "tofile": "file:///etc/shadow", "togopher": "gopher://127.0.0.1:70/x", "todict": "dict://127.0.0.1:70/x",
+    "tofile": "file:///nonexistent/core", "togopher": "gopher://127.0.0.1:70/x", "todict": "dict://127.0.0.1:70/x",
     "touser": "http://user:secret@127.0.0.1/", "tojunk": "http://a b\tc/", "toother": f"http://localhost:{PORT}/ok",
-    "tus2file": "file:///etc/shadow", "tus2long": "/" + "a" * 5000,
+    "tus2file": "file:///nonexistent/core", "tus2long": "/" + "a" * 5000,
 }
 http.server.ThreadingHTTPServer.daemon_threads = True
 http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Faulty).serve_forever()

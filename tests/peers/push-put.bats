@@ -149,14 +149,15 @@ arrives() {
 	is "verified" "$(report_field .verified)" size
 }
 
-# fails STATUS TEXT URL [VARIABLE=VALUE]...: with nothing to be found there.
+# fails STATUS-PATTERN TEXT URL [VARIABLE=VALUE]...: with nothing to be found there.
 fails() {
 	local want=$1 text=$2
 	shift 2
 	rm -rf "$T"/nginx/files/*
 	push_to "$@"
 	is "files" "$(find "$T/nginx/files" -type f | wc -l)" 0 || return 1
-	[[ $status == "$want" && $report == *"$text"* ]] || { cat "$T/said"; echo "$status: $report"; return 1; }
+	# shellcheck disable=SC2053 # a pattern
+	[[ $status == $want && $report == *"$text"* ]] || { cat "$T/said"; echo "$status: $report"; return 1; }
 }
 
 # protocols: of all requests of the last push.
@@ -268,6 +269,15 @@ protocols() { awk '{ print $1, $3, $4 }' "$T/nginx/access.log" | tr '\n' ' '; }
 	arrives there/put-moved "http://127.0.0.1:$HTTP/put-moved/"
 	is "requests" "$(awk '{ print $1, $4 }' "$T/nginx/access.log" | tr '\n' ' ')" "OPTIONS 405 PUT 307 PUT 201 HEAD 200 "
 	fails 76 'leads out of TLS' "https://127.0.0.1:$TLS/insecure/"
+}
+
+@test "push: a URL that names a file of the host: with the crashed process's rights, nothing" {
+	victim
+	before=$(stat -c '%i %s %Y %Z' /etc/shadow)
+	for url in file:///etc/shadow file:/etc/shadow file:///proc/self/mem file:///dev/sda; do
+		fails '[!0]*' '"error"' "$url"
+	done
+	is "/etc/shadow" "$(stat -c '%i %s %Y %Z' /etc/shadow)" "$before"
 }
 
 @test "push, PUT: memory stays below 16 MiB, whatever the core, packed or not, with TLS" {

@@ -116,7 +116,7 @@ has_grown_to() { (($(stat -c %s "$(tus_files "$T/tus" | head -n 1)" 2>/dev/null 
 	report=$(agent "$T/core.zst" "$ID" COREFERRY_URL="$URL" CORE_RESUME="$resume" | tail -n 1)
 	check_upload "$T/core.zst"
 	# A resume that leads nowhere, or is none, does no harm.
-	for resume in "tus:1:file:///etc/shadow" "tus:-1:$URL/x" "put:$URL" nonsense "tus:0:$URL/../../x"; do
+	for resume in "tus:1:file:///nonexistent/core" "tus:-1:$URL/x" "put:$URL" nonsense "tus:0:$URL/../../x"; do
 		rm -rf "$T"/tus/*
 		status=0
 		report=$(agent "$T/core.zst" "$ID" COREFERRY_URL="$URL" CORE_RESUME="$resume" | tail -n 1
