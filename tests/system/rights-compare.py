@@ -18,7 +18,8 @@ NICE_LEAST, OOM_SCORE_ADJ, UMASK, BEST_EFFORT_7 = 10, 1000, 0o077, (2 << 13) | 7
 RLIMIT_CORE = 4
 REFUSED = {"EPERM", "ENOSYS", "EACCES"}
 ENVIRONMENT = re.compile(
-    r"(CORE_[A-Z0-9_]+|PATH|COREFERRY_URL|https?_proxy|HTTPS_PROXY|all_proxy|ALL_PROXY|no_proxy|NO_PROXY)$"
+    r"(CORE_[A-Z0-9_]+|PATH|COREFERRY_URL|https?_proxy|HTTPS_PROXY|all_proxy|ALL_PROXY|no_proxy|NO_PROXY"
+    r"|COREFERRY_ENCODING|SSL_CERT_FILE|AWS_[A-Z0-9_]+)$"
 )
 wrong = []
 
