@@ -186,6 +186,11 @@ static void bring_trust(struct push *p, char **trust)
 		p->trust = *trust;
 }
 
+static void pass_over(int number)
+{
+	(void)number;
+}
+
 int main(int argc, char *argv[])
 {
 	struct options options = { .plan_fd = -1 };
@@ -196,7 +201,8 @@ int main(int argc, char *argv[])
 	int status = parse_options(argc, argv, &options);
 	if (status >= 0)
 		return status;
-	(void)signal(SIGPIPE, SIG_IGN); /* that nobody reads the reports is no reason to end */
+	/* A peer that has gone, or a report that nobody reads, is an error and not an end. */
+	(void)signal(SIGPIPE, pass_over);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		log_error("libcurl cannot be initialised");
 		return EX_SOFTWARE;
