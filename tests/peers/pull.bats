@@ -238,3 +238,21 @@ sees_own() { [[ $(from A /cores >/dev/null; jq '.cores | length' "$T/body") == 1
 	is "IPv6" "$(inside A curl -s -m 10 -o /dev/null -w '%{http_code}' "http://[fd77::1]:8042/cores/$good")" 200
 	is "the same by IPv4" "$(from A "/cores/$good")" 404
 }
+
+@test "pull: through a Unix socket root and the store's group see all, and root removes; another user sees nothing" {
+	id=$(store --size 1000)
+	mkdir -m 0777 "$T/run" 2>/dev/null || true
+	printf '%s\n' "store = $T/store" 'pull_window = 1h' >"$T/conf"
+	spawn "$T/server.log" "$T/bin/coreferryd" --config "$T/conf" --listen "unix:$T/run/s,mode=0666" --user "$GID:$GID"
+	SERVER=$SPAWNED_PID
+	wait_until 10 test -S "$T/run/s"
+	through() { "${@:3}" curl -s -m 10 -o /dev/null -w '%{http_code}' --unix-socket "$T/run/s" -X "$1" "http://x$2"; }
+	is "root" "$(through GET /core)" 200
+	is "the group" "$(through GET /core setpriv --reuid 61191 --regid 61191 --groups "$GID")" 200
+	is "another" "$(through GET /core setpriv --reuid 61191 --regid 61191 --clear-groups)" 404
+	is "another, by id" "$(through GET "/cores/$id" setpriv --reuid 61191 --regid 61191 --clear-groups)" 404
+	is "metrics for the group" "$(through GET /metrics setpriv --reuid 61191 --regid 61191 --groups "$GID")" 200
+	is "the group does not remove" "$(through DELETE "/cores/$id" setpriv --reuid 61191 --regid 61191 --groups "$GID")" 403
+	is "root does" "$(through DELETE "/cores/$id")" 202
+	is "gone" "$(through GET /core)" 404
+}
