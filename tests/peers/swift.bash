@@ -8,8 +8,9 @@
 swift_up() {
 	mkdir "$T/swift"
 	chown nobody "$T/swift"
+	install -m 0644 "$TOP/tests/peers/swift-server.py" "$T" # where nobody may read it
 	spawn "$T/swift.log" setpriv --reuid nobody --regid nogroup --clear-groups /usr/bin/python3 \
-		"$TOP/tests/peers/swift-server.py" "$T/swift/s" "$@"
+		"$T/swift-server.py" "$T/swift/s" "$@"
 	wait_until 30 test -e "$T/swift/s/port" || {
 		cat "$T/swift.log"
 		return 1
