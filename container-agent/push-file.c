@@ -318,6 +318,11 @@ static int begin(struct sink *s)
 
 	if (r < 0)
 		return push_fail(p, r == -ENOMEM ? EX_OSERR : EX_CONFIG, "%s", error);
+	/* arrive.c: we are not where the crashed process was. */
+	if (s->path[0] != '/' && getenv("CORE_CWD"))
+		return push_fail(p, EX_CANTCREAT,
+				 "the working directory of the crashed process cannot be entered "
+				 "again");
 	s->buffer = malloc(BUFFER_BYTES);
 	if (!s->buffer || tell_url(s) < 0)
 		return push_fail(p, EX_OSERR, "out of memory");

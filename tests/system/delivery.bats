@@ -283,7 +283,7 @@ for cut in sorted(random.sample(range(1 << 16, 300 << 20), 50)): print(cut)" >"$
 	SECONDS=0
 	COREFERRY_URL=http://127.0.0.1:28053/files crash "$T/tests/crasher" --heap 300 --random
 	wait_quiet 120
-	echo "# 50 cuts: $SECONDS s, $(field .delegation.attempt_count) attempts, $(wc -l <"$T/was-cut") cut"
+	echo "# 50 cuts: $SECONDS s, $(field .delegation.attempt_count) attempts, $(wc -l <"$T/was-cut") cut" >&3
 	is delegation "$(field .delegation.status)" "done"
 	is "one upload" "$(tus_files "$T/tus" | wc -l)" 1
 	is "digest there" "$(sha "$(tus_files "$T/tus")")" "$(field .core.sha256)"
@@ -292,4 +292,50 @@ for cut in sorted(random.sample(range(1 << 16, 300 << 20), 50)): print(cut)" >"$
 	is "kept" "$(field '.delegation.attempts | length')" 32
 	is verified "$(field '.delegation.attempts[-1].verified')" size
 	rm -rf "$T/tus"
+}
+
+# memory_of: MiB of anonymous memory that all of coreferry's programs have now.
+memory_of() {
+	local pid
+	for pid in $(pgrep -f "^($T/bin/coreferry-helper|coreferry-agent)"); do
+		cat "/proc/$pid/status" 2>/dev/null
+	done | awk '/^RssAnon:/ { sum += $2 } END { print int(sum / 1024) }'
+}
+all_arrived() {
+	local now
+	now=$(memory_of)
+	((now <= most)) || most=$now
+	(($(find "$T/endpoint" -name 'many*' | wc -l) == 30))
+}
+
+@test "delivery: 30 containers with 50 MiB each, at once, and one whose endpoint is not there: all arrive" {
+	local most=0 places=() i dir count=0
+	cf_config 'retry_for = 5min'
+	COREFERRY_URL=http://127.0.0.1:9/ in_place "$T/tests/crasher"
+	places+=("$PLACE")
+	wait_until 20 waiting
+	first=$(newest)
+	SECONDS=0
+	for ((i = 0; i < 30; i++)); do
+		COREFERRY_URL=http://127.0.0.1:28051/many$i/201 in_place "$T/tests/crasher" --heap 50 --random
+		places+=("$PLACE")
+	done
+	wait_until 120 all_arrived
+	echo "# 30 times 50 MiB: $SECONDS s, at most $most MiB of memory in all helpers and agents" >&3
+	((most < 30 * 16))
+	[[ $(field .delegation.status "$first") =~ ^(waiting|running)$ ]]
+	# The containers end: nothing is tried in them any more.
+	rm "$T/stay"
+	wait "${places[@]}" || true
+	wait_quiet 60
+	for dir in "$T"/store/crashes/2*; do
+		[[ $dir != "$first" ]] || continue
+		is delegation "$(field .delegation.status "$dir")" "done"
+		i=$(field '.delegation.attempts[-1].url' "$dir" | sed -n 's|.*/\(many[0-9]*\)/.*|\1|p')
+		is digest "$(sha "$T/endpoint/$i")" "$(field .core.sha256 "$dir")"
+		count=$((count + 1))
+	done
+	is crashes "$count" 30
+	[[ $(field .delegation.reason "$first") == "the container has ended after "* ]]
+	rm "$T"/endpoint/many*
 }
