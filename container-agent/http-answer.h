@@ -28,10 +28,10 @@ struct http_number {
 struct http_answer {
 	long status;				     /* the caller's to fill in */
 	char location[HTTP_ANSWER_LOCATION_MAX + 1]; /* "": none, or too long */
-	bool is_encoded; /* its length is not that of what is there */
-	char repr_digest[DIGEST_HEX_SIZE]; /* SHA-256, or "": none that is understood */
-	bool is_tus;			   /* speaks tus 1.0.0 */
-	bool can_create, can_terminate;	   /* tus extensions */
+	bool is_encoded;			     /* its length is not that of what is there */
+	char repr_digest[DIGEST_HEX_SIZE];	     /* SHA-256, or "": none that is understood */
+	bool is_tus;				     /* speaks tus 1.0.0 */
+	bool can_create, can_terminate;		     /* tus extensions */
 	struct http_number upload_offset, upload_length, content_length;
 	char text[HTTP_ANSWER_TEXT_MAX + 1]; /* the body's first line */
 	size_t header_bytes, body_bytes;

@@ -6,6 +6,7 @@
  * The directory may be anyone's: no link is followed in the last component, nothing but a regular
  * file of one's own is replaced, and only by rename; nothing half-written ever has the name.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -86,7 +87,22 @@ static int open_directory(struct sink *s)
 	return s->dir_fd < 0 ? fail(s, "opening its directory", errno) : EX_OK;
 }
 
-/* What has the name: nothing, or what may be replaced.  (Whose is looked at, not what it holds.) */
+/* True for nothing at all, and for a core: 0 to 17 of it are e_ident and e_type.  See: elf(5). */
+static bool may_be_replaced(const struct sink *s)
+{
+	unsigned char head[18];
+	cleanup_fd int fd = openat(s->dir_fd, s->name,
+				   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : fd_read_fill(fd, head, sizeof(head));
+
+	return n == 0 || (n == (ssize_t)sizeof(head) && memcmp(head, ELFMAG, SELFMAG) == 0 &&
+			  head[head[EI_DATA] == ELFDATA2MSB ? 17 : 16] == ET_CORE);
+}
+
+/*
+ * What has the name: nothing, or what may be replaced.  The kernel would write over any file of the
+ * same user; with a slip of the pen in a URL, and root, that may be one that is missed.
+ */
 static int look(struct sink *s, bool *ret_exists)
 {
 	struct stat st;
@@ -104,6 +120,9 @@ static int look(struct sink *s, bool *ret_exists)
 		return push_fail(s->push, EX_NOPERM,
 				 "%s: there is a file of that name, of another user (%u)", s->path,
 				 st.st_uid);
+	if (!may_be_replaced(s))
+		return push_fail(s->push, EX_CANTCREAT,
+				 "%s: there is a file of that name, and it is not a core", s->path);
 	return EX_OK;
 }
 

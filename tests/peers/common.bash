@@ -45,13 +45,15 @@ is() {
 # sha FILE
 sha() { sha256sum "$1" | cut -d' ' -f1; }
 
-# core_file FILE MIB: something of that size that zstd makes smaller, but not much: FILE, and FILE.zst.
+# core_file FILE MIB: something of that size that begins as a core, and that zstd makes smaller, but not much: FILE, and FILE.zst.
 core_file() {
 	python3 -Sc '
 import os, sys
 with open(sys.argv[1], "wb") as core:
     for i in range(int(sys.argv[2])):
-        core.write(os.urandom(768 << 10) + bytes(256 << 10))' "$1" "$2"
+        core.write(os.urandom(768 << 10) + bytes(256 << 10))
+    core.seek(0)
+    core.write(b"\x7fELF\2\1\1" + bytes(9) + b"\4\0")  # ET_CORE' "$1" "$2"
 	zstd -q -1 -f "$1" -o "$1.zst"
 }
 

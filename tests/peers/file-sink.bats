@@ -52,7 +52,7 @@ left() { find "$T/out" -mindepth 1 -printf '%P\n' | sort | tr '\n' ' '; }
 	is protocol "$(report .protocol)" file
 	is offset "$(report .offset)" "$(stat -c %s "$T/core")"
 
-	echo old >"$T/out/core"
+	head -c 4096 "$T/core" >"$T/out/core"
 	chown 65534 "$T/out/core"
 	chmod 0644 "$T/out/core"
 	ln "$T/out/core" "$T/out/other" # a second name of it keeps what it had
@@ -60,11 +60,14 @@ left() { find "$T/out" -mindepth 1 -printf '%P\n' | sort | tr '\n' ' '; }
 	is status "$STATUS" 0
 	cmp "$T/core" "$T/out/core"
 	is mode "$(stat -c %a "$T/out/core")" 600
-	is "the other name" "$(<"$T/out/other")" old
+	is "the other name" "$(stat -c %s "$T/out/other")" 4096
 	is left "$(left)" "core core.osmo-bsc.7 other "
 }
 
-@test "file: a link, a directory, a FIFO, a socket, another's file, another's directory: refused, and as before" {
+@test "file: a link, a directory, a FIFO, a socket, another's file, what is no core, another's directory: refused, and as before" {
+	printf 'root:x:0:0:' >"$T/out/text"
+	{ printf '\x7fELF\2\1\1' && head -c 9 /dev/zero && printf '\2\0' && head -c 100 /dev/zero; } >"$T/out/program"
+	chown 65534 "$T/out/text" "$T/out/program"
 	echo secret >"$T/out/target"
 	chmod 0666 "$T/out/target"
 	ln -s target "$T/out/link"
@@ -75,7 +78,7 @@ left() { find "$T/out" -mindepth 1 -printf '%P\n' | sort | tr '\n' ' '; }
 	mkdir -m 0755 "$T/out/closed"
 	before=$(left)
 	for row in 'link 73 symbolic link' 'dangling 73 symbolic link' 'directory 73 directory' 'fifo 73 FIFO' 'socket 73 socket' \
-		'target 77 another user' 'closed/core 77 Permission denied' 'nowhere/core 73 No such file' 'target/core 73 Not a directory'; do
+		'text 73 not a core' 'program 73 not a core' 'target 77 another user' 'closed/core 77 Permission denied' 'nowhere/core 73 No such file' 'target/core 73 Not a directory'; do
 		read -r name status reason <<<"$row"
 		sink "file:$T/out/$name"
 		is "$name" "$STATUS" "$status"
