@@ -167,6 +167,18 @@ static int push_until_final(struct push *p)
 	return status;
 }
 
+/* What is half there at the endpoint is of no use to anybody. */
+static void abandon(struct push *p)
+{
+	int status = EX_SOFTWARE;
+
+	push_report_release(&p->report);
+	p->attempt.resume = p->resume;
+	p->attempt.abandon = true;
+	if (push_attempt_run(&p->attempt, &p->report, &status) < 0 || status != EX_OK)
+		log_warning("%s: what is half there could not be taken back", p->crash.id);
+}
+
 static int open_core(struct push *p)
 {
 	if (!p->crash.core_file) {
@@ -204,8 +216,11 @@ static int push(struct push *p, const char *id)
 	p->attempt.crash = &p->crash;
 	if (code == EX_OK)
 		code = open_core(p);
-	if (code == EX_OK)
+	if (code == EX_OK) {
 		code = push_until_final(p);
+		if (code != EX_OK && p->resume)
+			abandon(p);
+	}
 	fd_close(&p->attempt.core_fd);
 	fd_close(&p->dirfd);
 	crash_release(&p->crash);

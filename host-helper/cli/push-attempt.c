@@ -105,7 +105,8 @@ int push_attempt_run(const struct push_attempt *a, struct push_report *ret_repor
 						 .is_agent = true,
 						 .stored_form = strcmp(a->crash->core_file,
 								       CRASH_CORE_ZST_NAME) == 0,
-						 .resume = a->resume };
+						 .resume = a->resume,
+						 .abandon = a->abandon };
 	int r = handoff_make(&handoff, &request);
 
 	if (r == 0 && a->encoding &&

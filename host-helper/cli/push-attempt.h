@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "config.h"
 #include "crash.h"
 #include "push-report.h"
@@ -14,6 +16,7 @@ struct push_attempt {
 	const char *url;      /* NULL: the agent finds it */
 	const char *encoding; /* "zstd", "identity", or NULL: as the agent's settings say */
 	const char *resume;   /* what the attempt before left, or NULL */
+	bool abandon;	      /* there will be no other: what is half there is to be taken back */
 	int core_fd;	      /* the stored file */
 };
 

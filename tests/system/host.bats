@@ -33,6 +33,7 @@ setup() {
 				is signal "$(field .signal_name)" SIGSEGV
 				is root_only "$(field .root_only)" false
 				is "dump mode" "$(field .dump_mode)" 1
+				is "group" "$(stat -c %g "$(newest)/core.zst")" "$(stat -c %g "$T/store/crashes")" # not the victim's
 				check_core
 				(($(field .core.size) > heap * 1048576))
 				(($(field .core.stored_size) < $(field .core.size)))
