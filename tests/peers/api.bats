@@ -204,3 +204,52 @@ assert {"coreferry_store_crashes", "coreferry_core_pattern_registered", "corefer
 	[[ -e $T/store/removals/$(tail -n 1 "$T/ids") ]]
 }
 watches() { [[ $(find "/proc/$1/fd" -lname 'anon_inode:inotify' 2>/dev/null) ]]; }
+
+# pull_on PATH FILE: goes on where FILE ends until all is there; so many times it was broken off.
+pull_on() {
+	local broken=0 status
+	for (( ; ; )); do
+		status=0
+		curl -sf -m 30 --limit-rate 40M -C - -o "$2" "$(<"$T/url")$1" || status=$?
+		case $status in
+		0) break ;;
+		7 | 18 | 52 | 56) broken=$((broken + 1)) ;; # no server; a part; nothing; a reset
+		*) echo "curl: $status" && return 1 ;;
+		esac
+		((broken < 1000)) || return 1
+		sleep 0.05
+	done
+	echo "$broken" >"$2.broken"
+}
+
+@test "api: the server is killed while cores are pulled: each client gets a part that it goes on from, and then all" {
+	local n clients=()
+	store --count 1 --size 60000000 >"$T/ids"
+	serve 'scope = any'
+	echo "$URL" >"$T/url"
+	rm -f "$T"/pulled.*
+	for n in 1 2; do
+		pull_on "/cores/$(<"$T/ids")/core" "$T/pulled.raw.$n" &
+		clients+=("$!")
+	done
+	pull_on "/cores/$(<"$T/ids")/core.zst" "$T/pulled.zst" &
+	clients+=("$!")
+	for n in 1 2 3 4 5 6 7 8; do
+		sleep "0.$(printf '%03d' $((50 + RANDOM % 200)))"
+		kill -KILL "$SERVER"
+		wait_until 10 gone "$SERVER"
+		serve 'scope = any'
+		echo "$URL" >"$T/url.new"
+		mv "$T/url.new" "$T/url"
+	done
+	for n in "${clients[@]}"; do
+		wait "$n"
+	done
+	echo "# broken off: $(cat "$T"/pulled.*.broken | xargs)"
+	(($(awk '{ n += $1 } END { print n }' "$T"/pulled.*.broken) >= 3))
+	for n in 1 2; do
+		is "digest of the raw core" "$(sha "$T/pulled.raw.$n")" "$(jq -r .core.raw_sha256 "$T/store/crashes/$(<"$T/ids")/crash.json")"
+	done
+	is "digest of the stored one" "$(sha "$T/pulled.zst")" "$(sha "$T/store/crashes/$(<"$T/ids")/core.zst")"
+	rm "$T"/pulled.*
+}

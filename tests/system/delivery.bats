@@ -82,6 +82,34 @@ attempts() { field '[.delegation.attempts[].exit_status | tostring] | join(" ")'
 	done
 }
 
+@test "delivery: 503 with Retry-After: not before that time" {
+	cf_config 'retry_for = 1min'
+	push_to later 503r3,201
+	wait_quiet
+	is_delivered later
+	is attempts "$(attempts)" "75 0"
+	is "status there" "$(field '.delegation.attempts[0].status')" 503
+	pauses_within later 3:7
+}
+
+@test "delivery: an offset that cannot be, a digest of something else: not delivered, and not tried again" {
+	cf_config 'retry_for = 1min'
+	spawn "$T/faulty.out" python3 "$TOP/tests/peers/faulty-server.py" 28054 "$T/faulty.log"
+	wait_port 127.0.0.1 28054
+	while read -r path reason; do
+		COREFERRY_URL=http://127.0.0.1:28054/$path crash "$T/tests/crasher"
+		wait_quiet
+		is "delegation, $path" "$(field .delegation.status)" failed
+		is "attempts, $path" "$(attempts)" 76
+		[[ $(field '.delegation.attempts[0].reason') == *"$reason"* ]]
+		check_core
+	done <<-'END'
+		tusmore beyond
+		tusliar went backwards
+		baddigest the server has something else
+	END
+}
+
 waiting() { [[ $(field .delegation.status 2>/dev/null) == waiting ]]; }
 
 @test "delivery: nobody listens: tried for retry_for, which delays nobody else, and then it says so" {
@@ -170,6 +198,7 @@ kill_helper() {
 	pgrep -o -f "^$T/bin/coreferry-helper" >"$T/helper"
 	kill -9 "$(<"$T/helper")"
 	wait_until 5 no_agent
+	wait_until 5 process_gone "$(<"$T/helper")" 0 # and with it its lock
 }
 
 # agent_rights: all that the agent that runs may do, and where it is.

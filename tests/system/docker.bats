@@ -175,3 +175,27 @@ while True: c.append(s.accept())"
 	[[ $(field .delegation.reason) == *hold_max* ]]
 	check_core
 }
+
+under_way() { [[ $(field '.delegation.attempts[0].under_way' 2>/dev/null) == true && -e $T/endpoint/.again ]]; }
+no_agent() { ! pgrep -f '^coreferry-agent --enter=' >/dev/null; }
+
+@test "docker: the helper is killed in the middle of a push: the next crash's helper pushes it again, from the container" {
+	cf_config 'retry_for = 5min'
+	mkdir -p "$T/endpoint"
+	spawn "$T/endpoint.log" python3 "$BATS_TEST_DIRNAME/endpoint.py" "$GATEWAY" 28051 "$T/endpoint"
+	wait_port "$GATEWAY" 28051
+	docker_start again -v "$T/tests:/t:ro" "$BASE" sleep 1000
+	docker_exec again --uid 1000 --env "COREFERRY_URL=http://$GATEWAY:28051/again/slow,201" /t/crasher-static --heap 8 --random || true
+	wait_until 10 under_way
+	first=$(newest)
+	helper=$(pgrep -o -f "^$T/bin/coreferry-helper")
+	kill -9 "$helper"
+	wait_until 5 no_agent
+	wait_until 5 process_gone "$helper" 0
+	COREFERRY_URL=http://$GATEWAY:28043/up crash "$T/tests/crasher-static"
+	wait_quiet
+	is delegation "$(field .delegation.status "$first")" "done"
+	is "digest there" "$(sha "$T/endpoint/again")" "$(field .core.sha256 "$first")"
+	is count "$(field .delegation.attempt_count "$first")" 2
+	docker_destroy again
+}

@@ -188,3 +188,27 @@ settings_are() { [[ $(settings) == "$1" ]]; }
 	is "what is left" "$(find "$T/root" -type f -printf '%f\n')" coreferry.conf
 	is pattern "$(</proc/sys/kernel/core_pattern)" core
 }
+
+registered() { curl -s -m 5 http://127.0.0.1:28042/metrics | sed -n 's/^[a-z_]*core_pattern_registered //p'; }
+
+@test "register: the server's numbers and its log tell when it is gone" {
+	cf_config 'push = no' 'scope = any' 'listen = 127.0.0.1:28042'
+	run -0 register
+	install -d -m 0750 -g 61190 "$T/store/crashes"
+	chmod 0755 "$T/store"
+	spawn "$T/server.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --user 61190:61190
+	server=$SPAWNED_PID
+	wait_port 127.0.0.1 28042
+	is registered "$(registered)" 1
+	run ! grep "core_pattern is not coreferry's" "$T/server.log"
+	kernel_settings_set core_pattern '|/bin/false'
+	is registered "$(registered)" 0
+	run ! cf status
+	kill "$server"
+	wait_until 10 process_gone "$server" 0
+	# It looks when it starts, and once a minute.
+	spawn "$T/server.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --user 61190:61190
+	wait_port 127.0.0.1 28042
+	wait_until 5 grep -qF "core_pattern is not coreferry's (it is \"|/bin/false\")" "$T/server.log"
+	kernel_settings_set core_pattern core
+}

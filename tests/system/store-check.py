@@ -23,7 +23,7 @@ import struct
 import subprocess
 import sys
 
-STORE_NAMES = {"crashes", "slots", "counters", "rates", "housekeeping.lock", "begin.lock", "finish.lock", "reserve", "lost+found"}
+STORE_NAMES = {"crashes", "slots", "counters", "rates", "deliveries", "removals", "housekeeping.lock", "begin.lock", "finish.lock", "reserve", "lost+found"}
 CRASH_NAMES = {"crash.json", "core", "core.zst", "maps", "limits", "cgroup", "status", "mountinfo", "environ"}
 OUTCOMES = ("stored", "truncated", "refused", "failed")
 PAGE = 4096
