@@ -41,6 +41,9 @@ process_stop() {
 }
 process_gone() { ! process_is "$1" "$2"; }
 
+# process_ended PID: nobody runs under that number (a process of a moment ago: numbers are used again).
+process_ended() { [[ -z $(process_start "$1") ]]; }
+
 # wait_until SECONDS COMMAND...: polls until COMMAND is true; false when the time is up.
 wait_until() {
 	local end=$((${EPOCHREALTIME//[.,]/} + $1 * 1000000))

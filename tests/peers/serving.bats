@@ -170,8 +170,8 @@ threads_are_few() { (($(find "/proc/$RECEIVER/task" -mindepth 1 -maxdepth 1 | wc
 	wait_until 10 threads_are_few
 	local status rights seen=0
 	for status in "/proc/$RECEIVER"/task/*/status; do
-		rights=$(awk '/^(Uid|Gid|Groups|CapPrm|CapEff|NoNewPrivs|Seccomp):/ { print $1 $2 }' "$status" 2>/dev/null | tr '\n' ' ') ||
-			continue # a thread that has ended meanwhile
+		rights=$(awk '/^(Uid|Gid|Groups|CapPrm|CapEff|NoNewPrivs|Seccomp):/ { print $1 $2 }' "$status" 2>/dev/null | tr '\n' ' ')
+		[[ $rights ]] || continue # a thread that has ended meanwhile
 		is "$status" "$rights" 'Uid:1000 Gid:1000 Groups: CapPrm:0000000000000000 CapEff:0000000000000000 NoNewPrivs:1 Seccomp:2 '
 		seen=$((seen + 1))
 	done

@@ -198,7 +198,7 @@ kill_helper() {
 	pgrep -o -f "^$T/bin/coreferry-helper" >"$T/helper"
 	kill -9 "$(<"$T/helper")"
 	wait_until 5 no_agent
-	wait_until 5 process_gone "$(<"$T/helper")" 0 # and with it its lock
+	wait_until 5 process_ended "$(<"$T/helper")" # and with it its lock
 }
 
 # agent_rights: all that the agent that runs may do, and where it is.

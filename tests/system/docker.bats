@@ -191,7 +191,7 @@ no_agent() { ! pgrep -f '^coreferry-agent --enter=' >/dev/null; }
 	helper=$(pgrep -o -f "^$T/bin/coreferry-helper")
 	kill -9 "$helper"
 	wait_until 5 no_agent
-	wait_until 5 process_gone "$helper" 0
+	wait_until 5 process_ended "$helper"
 	COREFERRY_URL=http://$GATEWAY:28043/up crash "$T/tests/crasher-static"
 	wait_quiet
 	is delegation "$(field .delegation.status "$first")" "done"

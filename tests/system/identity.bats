@@ -266,7 +266,7 @@ while True: c.append(s.accept())"
 	done
 	forget_crashes
 	kill -SEGV "$SERVER"
-	wait_until 10 process_gone "$SERVER" 0
+	wait_until 10 process_ended "$SERVER"
 	wait_quiet
 	crash "$T/tests/crasher-static"
 	wait_quiet

@@ -205,7 +205,7 @@ registered() { curl -s -m 5 http://127.0.0.1:28042/metrics | sed -n 's/^[a-z_]*c
 	is registered "$(registered)" 0
 	run ! cf status
 	kill "$server"
-	wait_until 10 process_gone "$server" 0
+	wait_until 10 process_ended "$server"
 	# It looks when it starts, and once a minute.
 	spawn "$T/server.log" "$T/bin/coreferryd" --store "$T/store" --config "$T/conf" --user 61190:61190
 	wait_port 127.0.0.1 28042
