@@ -174,9 +174,9 @@ core_grows() { [[ -s $(echo "$T"/store/crashes/.*.partial/core.zst) ]]; }
 spool_exists() { compgen -G "$T/store/crashes/.*.partial/core" >/dev/null; }
 
 @test "host: killed while its memory is copied: what there is is called what it is" {
-	for ((i = 0; i < 3; i++)); do
+	for ((i = 0; i < 2; i++)); do
 		forget_crashes
-		"$T/tests/crasher" --heap 1500 3>&- &
+		"$T/tests/crasher" --heap 800 3>&- &
 		victim=$!
 		wait_until 10 spool_exists
 		kill -9 "$victim"

@@ -270,7 +270,7 @@ crash_loop() {
 	host_is
 	docker_spawn looper "$T/loop.log" sh -c "for i in 1 2 3 4; do while [ ! -e /out/enough ]; do COREFERRY_URL=http://$GATEWAY:28046/ /t/crasher-static; done & done; wait"
 	wait_until 10 crashed
-	neighbour_in_time 8
+	neighbour_in_time 5
 	helpers=$(pgrep -cf "^$T/bin/coreferry-helper") || true
 	touch "$T/out/enough"
 	wait_quiet

@@ -87,14 +87,14 @@ a_core() {
 	done
 }
 
-# replaced_midway UID ARGS...: at each step of the helper up to the release, and some after it; eight at a time
+# replaced_midway UID ARGS...: at each step of the helper up to the release, and some after it; sixteen at a time
 # (replaced-midway.py).
 replaced_midway() {
 	local user=$1 first started=()
 	shift
 	kernel_settings_set core_pattern '|/bin/sleep 5'
-	for first in 1 2 3 4 5 6 7 8; do
-		unshare -pf --mount-proc --kill-child python3 "$BATS_TEST_DIRNAME/replaced-midway.py" "$first" 8 68 "$T/bin/coreferry-helper" \
+	for first in {1..16}; do
+		unshare -pf --mount-proc --kill-child python3 "$BATS_TEST_DIRNAME/replaced-midway.py" "$first" 16 64 "$T/bin/coreferry-helper" \
 			"$T/tests/witness" "$T/tests/newcomer" "$T/someone" "$user" -C "$T/conf" "$@" >"$T/midway.$first" 2>&1 3>&- &
 		started+=("$!")
 	done

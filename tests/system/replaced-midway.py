@@ -16,7 +16,7 @@ import tempfile
 import time
 
 CALLS = "openat,openat2,readlinkat,newfstatat,statx,pidfd_open,pidfd_send_signal,setns,clone,clone3,fork,ioctl,close_range"
-DELAY_S = 0.4
+DELAY_S = 0.5
 
 
 def crash(program, user, url):
