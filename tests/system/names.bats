@@ -62,9 +62,10 @@ docker_crash() {
 		is crashes "$(cf list --json --container "$container" | jq length)" 1
 		is rows "$(cf list --container "$container" | wc -l)" 2
 	done
-	for container in cf-web cf-web-2 ''; do
+	for container in cf-web cf-web-2; do
 		is crashes "$(cf list --json --container "$container" | jq length)" 0
 	done
+	run -64 cf list --container ''
 }
 
 @test "names: Docker: a name is written escaped wherever an engine would let it through" {
