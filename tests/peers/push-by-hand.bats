@@ -86,12 +86,13 @@ field() { jq -r "$1" "$DIR/crash.json"; }
 	tus=$(free_port)
 	tus_server_up "$tus" "$T/tus"
 	proxy=$(free_port)
-	printf '200000\n%.0s' 1 2 3 4 5 >"$T/cuts"
+	printf '200000\n%.0s' {1..12} >"$T/cuts"
 	cutting_proxy_up "$proxy" "$tus" "$T/cuts" "$T/cut"
 	run -75 by_hand last "http://127.0.0.1:$proxy/files"
-	is "cut" "$(wc -l <"$T/cut")" 5
+	(($(wc -l <"$T/cut") >= 5))
 	is "uploads" "$(tus_files "$T/tus" | wc -l)" 0
 	grep -q 'DELETE' "$T/tus.log"
+	: >"$T/cuts"
 	run -0 by_hand last "http://127.0.0.1:$proxy/files"
 	is "digest there" "$(sha "$(tus_files "$T/tus")")" "$(sha "$DIR/core.zst")"
 }

@@ -62,7 +62,8 @@ cf_default_pattern() {
 	cf_pattern '-s%s -t%t -c%c -d%d -i%I -F%F -h%h %P %u %g'
 }
 
-no_helper() { ! pgrep -f "^$T/bin/coreferry-helper" >/dev/null; }
+# Twice: of one that forks and ends while pgrep goes through its list of processes, it sees neither.
+no_helper() { ! pgrep -f "^$T/bin/coreferry-helper" >/dev/null && ! pgrep -f "^$T/bin/coreferry-helper" >/dev/null; }
 
 # wait_quiet: until every helper has ended: all that is to be known stands in the records then.
 wait_quiet() {
