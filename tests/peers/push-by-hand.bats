@@ -86,7 +86,7 @@ field() { jq -r "$1" "$DIR/crash.json"; }
 	tus=$(free_port)
 	tus_server_up "$tus" "$T/tus"
 	proxy=$(free_port)
-	printf '200000\n%.0s' {1..12} >"$T/cuts"
+	printf '50000\n%.0s' {1..12} >"$T/cuts"
 	cutting_proxy_up "$proxy" "$tus" "$T/cuts" "$T/cut"
 	run -75 by_hand last "http://127.0.0.1:$proxy/files"
 	(($(wc -l <"$T/cut") >= 5))
