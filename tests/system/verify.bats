@@ -196,7 +196,7 @@ killed() {
 @test "verify: what does not fit the spool is compressed on the way in, and the same" {
 	cf_config 'push = no' 'spool_max = 1M'
 	verified "$T/tests/crasher" --heap 30
-	verified "$T/tests/crasher" --heap 30 --map 5000 --threads 80
+	verified "$T/tests/crasher" --heap 30 --map 1200 --threads 80
 	verified "$T/tests/crasher" --heap 70 --random --threads 3 --crash leader-exited
 }
 
