@@ -58,11 +58,11 @@ check_file() {
 }
 
 @test "file sink: lxc with ids of its own: core.NAME.PID where the program was started" {
-	lxc_exec cff install -d -m 0700 -o 1000 -g 1000 /var/tmp/work
-	lxc_exec cff --uid 1000 --env COREFERRY_URL=file:core.%e.%p bash -c 'cd /var/tmp/work && exec /opt/t/crasher --heap 3' || true
+	lxc_exec cff install -d -m 0700 -o 1000 -g 1000 /var/tmp/job
+	lxc_exec cff --uid 1000 --env COREFERRY_URL=file:core.%e.%p bash -c 'cd /var/tmp/job && exec /opt/t/crasher --heap 3' || true
 	wait_quiet
 	is delegation "$(field .delegation.status)" "done"
-	file=/var/tmp/work/core.crasher.$(field .container_pid)
+	file=/var/tmp/job/core.crasher.$(field .container_pid)
 	is digest "$(lxc_exec cff sha256sum "$file" | cut -d' ' -f1)" "$(field .core.raw_sha256)"
 	is owner "$(lxc_exec cff stat -c '%u %a' "$file")" "1000 600"
 	[[ $(lxc_exec cff gdb -nx -batch -iex 'set debuginfod enabled off' -ex bt /opt/t/crasher "$file" 2>&1) == *"terminated with signal SIGSEGV"* ]]
